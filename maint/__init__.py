@@ -1,0 +1,1 @@
+"""Runs a maintenance window as pytest, and gives back whatever it takes away."""

@@ -1,0 +1,1 @@
+"""Which systems there are, where they are, and which secrets open them."""
