@@ -21,7 +21,7 @@ class Front(Protocol):
     prefix: str
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Return the routes, relative to `prefix`, ending in a catch-all that answers the vendor's own 404."""
+        """Return the routes, relative to `prefix`, the last one answering the vendor's own 404."""
 
     def reversible(self) -> dict[str, Any]:
         """Return what "equal before and after" is asked of: no ids or times that change by themselves."""
