@@ -3,11 +3,19 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 History = Callable[[str], None]
 """Adds one line, for people, to the world's history."""
+
+FAIL = "maint.fail"
+
+
+def told_to_fail(request: Request) -> bool:
+    """Say whether a fault (`"do": "fail"`) wants the operation that this request starts to end Failed."""
+    return bool(request.scope.get(FAIL))
 
 
 class Front(Protocol):
