@@ -1,0 +1,1 @@
+"""Azure Resource Manager: one session, one file per kind of resource."""
