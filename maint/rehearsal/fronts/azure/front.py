@@ -1,0 +1,105 @@
+"""The front that puts Azure's resources together."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from maint.rehearsal.balancer import Balancer
+from maint.rehearsal.clock import WorldClock
+from maint.rehearsal.fleet import Fleet
+from maint.rehearsal.front import History
+from maint.rehearsal.fronts.azure.alert_rules import AlertRules
+from maint.rehearsal.fronts.azure.arm import ArmError, Operations, Router
+from maint.rehearsal.fronts.azure.gateway import Gateway, Mode
+from maint.rehearsal.fronts.azure.vms import VirtualMachines
+
+METHODS = ["GET", "PUT", "PATCH", "POST", "DELETE", "HEAD"]
+GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers"
+READS, WRITES = 250, 200
+
+
+class AzureFront:
+    """Azure as `maint.rehearsal.front.Front` describes a front."""
+
+    name = "azure"
+    prefix = "/azure"
+
+    def __init__(self, clock: WorldClock, history: History, fleet: Fleet, balancer: Balancer, mode: Mode) -> None:
+        self._operations = Operations(clock)
+        self._gateway = Gateway(clock, history, fleet, balancer=balancer, operations=self._operations, mode=mode)
+        self._machines = VirtualMachines(clock, history, fleet, self._operations)
+        self._rules = AlertRules(clock, history)
+        self._router = self._routes()
+        self._served = {"reads": 0, "writes": 0}
+
+    def _routes(self) -> Router:
+        router, gateway, machines, rules = Router(), self._gateway, self._machines, self._rules
+        gateways = f"{GROUP}/Microsoft.Network/applicationGateways"
+        router.add("GET", gateways, gateway.every)
+        router.add("GET", f"{gateways}/{{name}}", gateway.get)
+        router.add("PUT", f"{gateways}/{{name}}", gateway.put)
+        router.add("PATCH", f"{gateways}/{{name}}", gateway.patch)
+        router.add("POST", f"{gateways}/{{name}}/backendhealth", gateway.health)
+        vms = f"{GROUP}/Microsoft.Compute/virtualMachines"
+        router.add("GET", vms, machines.every)
+        router.add("GET", f"{vms}/{{name}}", machines.get)
+        router.add("GET", f"{vms}/{{name}}/instanceView", machines.view)
+        router.add("POST", f"{vms}/{{name}}/assessPatches", machines.assess)
+        router.add("POST", f"{vms}/{{name}}/installPatches", machines.install)
+        router.add("POST", f"{vms}/{{name}}/restart", machines.restart)
+        alerts = f"{GROUP}/Microsoft.AlertsManagement/actionRules"
+        router.add("GET", alerts, rules.every)
+        router.add("GET", "/subscriptions/{subscription}/providers/Microsoft.AlertsManagement/actionRules", rules.every)
+        router.add("GET", f"{alerts}/{{name}}", rules.get)
+        router.add("PUT", f"{alerts}/{{name}}", rules.put)
+        router.add("PATCH", f"{alerts}/{{name}}", rules.patch)
+        router.add("DELETE", f"{alerts}/{{name}}", rules.delete)
+        places = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
+        router.add("GET", f"{places}/operations/{{id}}", self._operations.status)
+        router.add("GET", f"{places}/operationResults/{{id}}", self._operations.result)
+        return router
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the one route, behind which paths are matched whatever their casing."""
+        return [Route("/{path:path}", self._answer, methods=METHODS)]
+
+    async def _answer(self, request: Request) -> Response:
+        response = await self._router.answer(request, "/" + request.path_params["path"])
+        kind, most = ("reads", READS) if request.method in ("GET", "HEAD") else ("writes", WRITES)
+        self._served[kind] += 1
+        response.headers[f"x-ms-ratelimit-remaining-subscription-{kind}"] = str(most - self._served[kind] % most)
+        response.headers["x-ms-request-id"] = str(uuid.uuid4())
+        response.headers["x-ms-correlation-request-id"] = response.headers["x-ms-request-id"]
+        response.headers["cache-control"] = "no-cache"
+        if client_id := request.headers.get("x-ms-client-request-id"):
+            response.headers["x-ms-client-request-id"] = client_id
+        return response
+
+    def reversible(self) -> dict[str, Any]:
+        """Return the gateway, and the alert mutes that are in force now by scope."""
+        return {"gateway": self._gateway.reversible(), "alert_mutes": self._rules.in_force()}
+
+    def one_way(self) -> dict[str, Any]:
+        """Return the servers' patch runs, restarts and settings."""
+        return {"servers": self._machines.one_way()}
+
+    def busy(self) -> bool:
+        """Say whether a long-running operation is in progress."""
+        return self._operations.busy()
+
+    def close(self) -> None:
+        """End every operation: the world is over."""
+        self._operations.close()
+
+    async def edit(self, resource: str, change: dict[str, Any]) -> Response:
+        """Make somebody else's change of the gateway."""
+        if resource.lower().rsplit("/", 1)[-1] not in ("gateway", "agw-pri-appgateway0-prd"):
+            return ArmError(404, "ResourceNotFound", f"The Resource '{resource}' was not found.").response()
+        try:
+            return self._gateway.change(change, "https://management.azure.com")
+        except ArmError as error:
+            return error.response()
