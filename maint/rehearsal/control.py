@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from maint.rehearsal.faults import Fault
+from maint.rehearsal.site import SiteState
 from maint.rehearsal.world import World
 
 MOST_WAIT_SECONDS = 120.0
@@ -89,6 +90,8 @@ class Control:
         except (ValueError, KeyError, TypeError) as error:
             return _refuse(f"resource and change are needed: {error}")
         world = self._world()
+        if resource == "site":
+            return _flag(world.site, change)
         system, _, rest = resource.partition("/")
         front = next((f for f in world.fronts if f.name == system), world.azure)
         return await front.edit(rest if front.name == system else resource, change)
@@ -124,6 +127,15 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise TypeError("a JSON object is expected")
     return found
+
+
+def _flag(site: SiteState, change: dict[str, Any]) -> Response:
+    """Make something wrong with the web site, or right again."""
+    try:
+        site.edit(change)
+    except ValueError as error:
+        return _refuse(str(error))
+    return JSONResponse({"flags": site.flags})
 
 
 def _refuse(sentence: str) -> Response:

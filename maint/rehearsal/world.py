@@ -18,14 +18,16 @@ from maint.rehearsal.faults import Traffic, Watched
 from maint.rehearsal.fleet import Fleet
 from maint.rehearsal.front import Front, History
 from maint.rehearsal.fronts.azure import AzureFront, Mode
+from maint.rehearsal.fronts.azure_devops import AzureDevOpsFront
+from maint.rehearsal.fronts.newrelic import NewRelicFront
 from maint.rehearsal.proxy import Proxy, redirect
 from maint.rehearsal.servers import ServerApp
-from maint.rehearsal.sites import new_sites
+from maint.rehearsal.site import SiteState, marketing_app, site_app
 
 ZONE = ZoneInfo("America/New_York")
 BEGINNING = datetime(2025, 3, 17, 8, tzinfo=ZONE)
 
-OTHER_FRONTS: tuple[Callable[[WorldClock, History], Front], ...] = ()
+OTHER_FRONTS: tuple[Callable[[WorldClock, History], Front], ...] = (NewRelicFront, AzureDevOpsFront)
 """The vendors that know nothing of servers and gateway."""
 
 
@@ -42,11 +44,11 @@ class World:
         self.azure = AzureFront(self.clock, self.tell, self.fleet, self.balancer, self.mode)
         self.fronts: list[Front] = [self.azure, *(make(self.clock, self.tell) for make in OTHER_FRONTS)]
         self.front_app = Router([Mount(f.prefix, self._watched(_router(f), f.name)) for f in self.fronts])
-        sites = new_sites()
-        self.www = self._watched(Proxy(self.balancer, addresses, transport, sites.marketing), "www")
+        self.site = SiteState()
+        self.www = self._watched(Proxy(self.balancer, addresses, transport, marketing_app(self.site)), "www")
         self.www_http = self._watched(_redirect_to(addresses["www"]), "www")
         self.servers = {
-            name: self._watched(ServerApp(server, sites.of(name), self.balancer.connections), name)
+            name: self._watched(ServerApp(server, site_app(name, self.site), self.balancer.connections), name)
             for name, server in self.fleet.servers.items()
         }
 
