@@ -232,9 +232,10 @@ def find_windows(folder: Path) -> list[Path]:
 
 
 def _no_such_file(path: Path) -> WindowError:
-    names = [each.stem for each in find_windows(path.parent)]
-    what = f"there is no window file '{shown(path)}'{choices(path.stem, names)}"
-    return WindowError(what)
+    folder = path if path.is_dir() else path.parent
+    names = [each.stem for each in find_windows(folder)]
+    held = choices(path.stem, names) if names else f"; there are no windows in {shown(folder)}"
+    return WindowError(f"there is no window file '{shown(path)}'{held}")
 
 
 def choose_window(folder: Path, named: str | None, now: datetime, production: bool) -> Window:
@@ -247,7 +248,8 @@ def choose_window(folder: Path, named: str | None, now: datetime, production: bo
         return load_window(_named(folder, named))
     paths = find_windows(folder)
     if not paths:
-        raise WindowError(f"there is no window file in {shown(folder)}; allowed: such as 2025-03-23-monthly.yaml")
+        what = f"there are no windows in {shown(folder)}; allowed: a file such as 2025-03-23-monthly.yaml"
+        raise WindowError(what)
     good, bad = [], []
     for path in paths:
         try:
@@ -268,8 +270,9 @@ def choose_window(folder: Path, named: str | None, now: datetime, production: bo
 
 
 def _named(folder: Path, named: str) -> Path:
-    if "/" in named or named.endswith((".yaml", ".yml")):
-        path = Path(named)
-        return path if path.is_file() or path.is_absolute() or "/" in named else folder / named
+    if "/" in named:
+        return Path(named)
+    if named.endswith((".yaml", ".yml")):
+        return Path(named) if Path(named).is_file() else folder / named
     found = [path for path in find_windows(folder) if path.stem == named]
     return found[0] if found else folder / f"{named}.yaml"

@@ -3,39 +3,42 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import Annotated, Any, NamedTuple, TypeVar, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from maint.errors import WindowError
-from maint.window_steps import KINDS, AnyStep, Channel, Group, Moment, PhaseName, Record, Text
+from maint.window_steps import KINDS, PHASES, AnyStep, Channel, Group, Moment, Name, PhaseName, Record, Text
 from maint.window_time import DAYS, Calendar
 from maint.window_yaml import Document, Place, choices, nearest, type_words
 
 RecordType = TypeVar("RecordType", bound=BaseModel)
 _OURS = ("id", "parent")
+_SUITES = ("smoke", "regression")
 
 
 def _zone(key: str) -> str:
     if "/" not in key and key != "UTC":
-        raise ValueError(f"'{key}' is not a place's time zone{choices_of_zones(key)}")
+        raise ValueError(f"'{key}' is not a place's time zone{_choose_zone(key)}")
     try:
         ZoneInfo(key)
     except (ValueError, OSError, KeyError):
-        raise ValueError(f"unknown zone '{key}'{choices_of_zones(key)}") from None
+        raise ValueError(f"unknown zone '{key}'{_choose_zone(key)}") from None
     return key
 
 
-def choices_of_zones(key: str) -> str:
-    """Return the end of a sentence about a wrong zone: the zones are too many to list."""
-    near = nearest(key, available_timezones())
-    place = f"; did you mean '{near}'?" if near and "/" in near else ""
-    return f"{place} (allowed: a name such as America/New_York, never an offset or EST)"
+def _choose_zone(key: str) -> str:
+    """There are too many zones to list them."""
+    near = nearest(key, available_timezones()) if "/" in key else None
+    meant = f"; did you mean '{near}'?" if near else ""
+    return f"{meant} (allowed: a name such as America/New_York, never EST or an offset)"
 
 
 def _sunday(day: date) -> date:
+    if not 2000 <= day.year < 2100:
+        raise ValueError(f"{day} is not in this century; allowed: a date such as 2025-03-23")
     if day.weekday() != 6:
         raise ValueError(f"{day} is a {DAYS[day.weekday()]}; allowed: the date of the window's Sunday")
     return day
@@ -66,10 +69,10 @@ class Batch(Record):
     relation: this batch is carried out as well as `other`, or instead of it.
     """
 
-    name: Text
+    name: Name
     phase: PhaseName
-    servers: Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(_each_once)]
-    relation: Annotated[str, Field(pattern="^(as_well|instead_of)$")] = "as_well"
+    servers: Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
+    relation: Literal["as_well", "instead_of"] = "as_well"
     other: Text | None = None
     reading: Text | None = None
     note: Text | None = None
@@ -97,9 +100,9 @@ class Head(Record):
     approvers: Approvers
     change_teams: tuple[Text, ...] = ()
     channels: tuple[Channel, ...]
-    gateway: Text
-    pool: Text
-    servers: Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(_each_once)]
+    gateway: Name
+    pool: Name
+    servers: Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
     min_healthy: Annotated[int, Field(ge=1)]
     max_out: Annotated[int, Field(ge=1)]
     batches: dict[str, Any] = Field(min_length=1)
@@ -147,6 +150,9 @@ def read_steps(document: Document, raw: dict[str, Any], calendars: dict[str, Cal
     steps: list[AnyStep] = []
     for name, fields in raw.items():
         where = Where(f"step {name}", ("steps", name))
+        if "." in name:
+            what = f"the name of {where.what} has a dot; allowed: letters, digits, - and _, such as C12"
+            raise document.problem(what, *where.place)
         line = _read_step(document, fields, where, calendars, {"id": name})
         steps.append(line)
         if isinstance(line, Group):
@@ -159,12 +165,18 @@ def _read_parts(
 ) -> Iterator[AnyStep]:
     for short, fields in raw.items():
         inside = Where(f"step {line.id}.{short}", (*where.place, "parts", short))
+        if "." in short:
+            what = f"the name of {inside.what} has a second dot; allowed: letters, digits, - and _"
+            raise document.problem(what, *inside.place)
         ours: dict[str, Any] = {"id": f"{line.id}.{short}", "parent": line.id, "phase": line.phase}
         if isinstance(fields, dict):
             for forbidden in ("phase", "parts"):
                 if forbidden in fields:
                     what = f"a part has no '{forbidden}' of its own ({inside.what})"
                     raise document.problem(what, *inside.place, forbidden)
+            if fields.get("kind") in _SUITES:
+                what = f"{inside.what} cannot be a suite; a suite runs at a time of its own"
+                raise document.problem(what, *inside.place, "kind")
             ours["title"] = fields.get("title", short)
             if line.status == "not doing":
                 ours |= {"status": line.status, "reason": line.reason}
@@ -184,6 +196,8 @@ def _read_step(
     for key in _OURS:
         if key in fields:
             raise document.problem(f"unknown key '{key}' in {where.what}", *where.place, key)
+    if isinstance(raw, dict) and "parent" not in ours:
+        _check_phase(document, fields, where, is_suite=kind in _SUITES)
     merged = {**fields, **ours, "kind": kind} if isinstance(raw, dict) else raw
     if kind == "group":
         parts = fields.get("parts")
@@ -199,6 +213,20 @@ def _read_step(
     return step
 
 
+def _check_phase(document: Document, fields: dict[str, Any], where: Where, *, is_suite: bool) -> None:
+    """Say first what is wrong with the phase: without it, the step's times mean nothing."""
+    if is_suite and "phase" in fields:
+        what = f"{where.what} runs at a time of its own and has no phase; take 'phase' out"
+        raise document.problem(what, *where.place, "phase")
+    if is_suite:
+        return
+    if "phase" not in fields:
+        raise document.problem(f"{where.what} has no 'phase'; allowed: {', '.join(PHASES)}", *where.place)
+    if (phase := fields["phase"]) not in PHASES:
+        what = f"unknown phase {_show(phase)} in {where.what}{choices(str(phase), PHASES)}"
+        raise document.problem(what, *where.place, "phase")
+
+
 def _explain(error: ValidationError, kind: type[BaseModel], document: Document, where: Where) -> WindowError:
     """Choose the most telling of pydantic's complaints: a misspelt key also makes the right one missing."""
     found = error.errors()
@@ -209,8 +237,17 @@ def _explain(error: ValidationError, kind: type[BaseModel], document: Document, 
     return document.problem(words(first, kind, where.what), *where.place, *first["loc"])
 
 
+def _show(value: Any) -> str:
+    """Return a value for a sentence: short, and never what would move a terminal's cursor."""
+    if not isinstance(value, str):
+        return type_words.get(type(value), str(value))
+    text = value if value.isprintable() else ascii(value)[1:-1]
+    return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
+
+
 def _name(error: ErrorDetails) -> str:
-    return next((str(key) for key in reversed(error["loc"]) if isinstance(key, str)), "value")
+    """Return the keys that lead to the value, such as setting.path."""
+    return ".".join(key for key in error["loc"] if isinstance(key, str)) or "value"
 
 
 def _unknown_key(error: ErrorDetails, kind: type[BaseModel], what: str) -> str:
@@ -218,7 +255,7 @@ def _unknown_key(error: ErrorDetails, kind: type[BaseModel], what: str) -> str:
     for key in error["loc"][:-1]:
         if isinstance(key, str) and key in model.model_fields:
             model = _model_in(model.model_fields[key].annotation) or model
-    allowed = [key for key in model.model_fields if key not in (*_OURS, "name")]
+    allowed = [key for key in model.model_fields if key not in _OURS and (model, key) != (Batch, "name")]
     return f"unknown key '{error['loc'][-1]}' in {what}{choices(str(error['loc'][-1]), allowed)}"
 
 
@@ -232,7 +269,8 @@ def _unknown_word(error: ErrorDetails, _kind: type[BaseModel], what: str) -> str
     if error["input"] is None:
         return _empty(error, what)
     allowed = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
-    return f"unknown {_name(error)} '{error['input']}' in {what}{choices(str(error['input']), allowed)}"
+    word, shown = _name(error).rpartition(".")[2], _show(error["input"])
+    return f"unknown {word} {shown} in {what}{choices(str(error['input']), allowed)}"
 
 
 def _empty(error: ErrorDetails, what: str) -> str:
@@ -246,8 +284,7 @@ def _wants(words: str) -> Callable[[ErrorDetails, type[BaseModel], str], str]:
         given = error["input"]
         if given is None:
             return _empty(error, what)
-        shown = f"'{given}'" if isinstance(given, str) else type_words.get(type(given), str(given))
-        return f"'{_name(error)}' in {what} is {shown}; allowed: {words}"
+        return f"'{_name(error)}' in {what} is {_show(given)}; allowed: {words}"
 
     return sentence
 
@@ -257,7 +294,8 @@ def _limit(error: ErrorDetails, _kind: type[BaseModel], what: str) -> str:
 
 
 def _own(error: ErrorDetails, _kind: type[BaseModel], what: str) -> str:
-    return f"{error['ctx']['error']} ('{_name(error)}' in {what})"
+    key = str(next(iter(error["loc"]), "value"))
+    return f"'{key}' in {what}: {error['ctx']['error']}"
 
 
 def _other(error: ErrorDetails, _kind: type[BaseModel], what: str) -> str:
@@ -273,7 +311,6 @@ _SENTENCES: dict[str, Callable[[ErrorDetails, type[BaseModel], str], str]] = {
     "greater_than_equal": _limit,
     "string_type": _wants("a text"),
     "string_too_short": lambda error, _, what: _empty(error, what),
-    "string_pattern_mismatch": _wants("as_well or instead_of"),
     "tuple_type": _wants(_LIST),
     "too_short": lambda error, _, what: f"'{_name(error)}' in {what} is an empty list; name at least one",
     "int_parsing": _wants("a whole number"),

@@ -41,6 +41,8 @@ def check(draft: Draft, root: Path) -> None:
         _check_together(step, by_id, draft.document)
         if isinstance(step, Pipeline) and step.run == "same" and _doing(step):
             _check_same_run(step, draft)
+        if isinstance(step, Patch) and _doing(step):
+            _check_drained(step, by_id, draft.document)
         if isinstance(step, Script) and (problem := path_problem(step.path, root)):
             raise draft.document.problem(f"'path' of step {step.id} {problem}", *place(step), "path")
 
@@ -148,10 +150,11 @@ def _check_batch(step: AnyStep, draft: Draft) -> None:
 
 
 def _check_times(step: AnyStep, draft: Draft) -> None:
+    document, at = draft.document, place(step)
+    if isinstance(step, Suite) and step.by and step.by <= step.at:
+        what = f"'by' of step {step.id} is {_say(step.by)}, not after 'at' ({_say(step.at)})"
+        raise document.problem(what, *at, "by")
     if step.phase is None:
-        if not isinstance(step, Suite):
-            what = f"step {step.id} has no 'phase'; allowed: {', '.join(PHASES)}"
-            raise draft.document.problem(what, *place(step))
         return
     own = draft.hours[step.phase]
     for key, moment in (("not_before", step.not_before), ("start_by", step.start_by)):
@@ -160,7 +163,11 @@ def _check_times(step: AnyStep, draft: Draft) -> None:
                 f"'{key}' of step {step.id} is {_say(moment)}, outside the hours of {step.phase}; "
                 f"allowed: {_say(own.opens)} to {_say(own.closes)}"
             )
-            raise draft.document.problem(what, *place(step), key)
+            raise document.problem(what, *at, key)
+    until = step.until if isinstance(step, Mute | Pingdom | Dns) else None
+    if until and PHASES.index(until) < PHASES.index(step.phase):
+        what = f"'until' of step {step.id} is {until}, which comes before its own phase, {step.phase}"
+        raise document.problem(what, *at, "until")
 
 
 def _check_together(step: AnyStep, by_id: Mapping[str, AnyStep], document: Document) -> None:
@@ -183,6 +190,22 @@ def _check_together(step: AnyStep, by_id: Mapping[str, AnyStep], document: Docum
             listed = ", ".join(step.gives_back)
             what = f"step {step.id} gives back {listed}, {too}"
             raise document.problem(what, *place(step), "status")
+
+
+def _check_drained(step: Patch, by_id: Mapping[str, AnyStep], document: Document) -> None:
+    """A server is never patched while payers still reach it: the patch waits for its batch's drain."""
+    seen: set[str] = set()
+    waiting = [*step.after]
+    while waiting:
+        name = waiting.pop()
+        other = by_id[name]
+        if isinstance(other, Drain) and other.batch == step.batch and _doing(other):
+            return
+        if name not in seen:
+            seen.add(name)
+            waiting += other.after
+    what = f"step {step.id} patches batch {step.batch} without waiting for a drain of it; allowed: after: and"
+    raise document.problem(f"{what} the step of kind drain", *place(step), "after")
 
 
 def _doing(step: AnyStep) -> bool:

@@ -14,6 +14,7 @@ PhaseName = Literal["preflight", "saturday-pre", "sunday-pre", "sunday-start", "
 PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
 
 _TICKET = re.compile(r"[A-Z][A-Z0-9]+-[1-9][0-9]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*)?")
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 
 
@@ -27,7 +28,17 @@ def _duration(value: Any) -> Any:
 
 
 def _tickets(value: Any) -> Any:
-    return [{"id": name, "status": status} for name, status in value.items()] if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return [{"id": name, "status": status} for name, status in value.items()]
+    if value is None or isinstance(value, str | list):
+        raise ValueError("allowed: a line for each ticket with its status, such as PLAT-1929: to do")
+    return value
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"'{name}' is no name of a thing; allowed: letters, digits, - and _, such as IC-Web1")
+    return name
 
 
 def _ticket(name: str) -> str:
@@ -45,6 +56,7 @@ def _channel(name: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, AfterValidator(_name)]
 Channel = Annotated[str, AfterValidator(_channel)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -73,7 +85,7 @@ class Step(Record):
     parent: the id of the line it is a part of.
     """
 
-    id: Text
+    id: Name
     parent: str | None = None
     title: Text
     phase: PhaseName | None = None

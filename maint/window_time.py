@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 _MOMENT = re.compile(
-    r"(?:(?P<day>[A-Za-z]+)\s+)?(?:(?P<date>\d{4}-\d{2}-\d{2})\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})"
+    r"(?:(?P<day>[A-Za-z]+)\s+)?(?:(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})\s+)?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
 )
 _DURATION = re.compile(
-    r"(?:(?P<hours>\d+)\s*(?:hours?|h))?\s*(?:(?P<minutes>\d+)\s*(?:minutes?|min))?"
-    r"\s*(?:(?P<seconds>\d+)\s*(?:seconds?|s))?"
+    r"(?:(?P<hours>[0-9]{1,5})\s*(?:hours?|h))?\s*(?:(?P<minutes>[0-9]{1,5})\s*(?:minutes?|min))?"
+    r"\s*(?:(?P<seconds>[0-9]{1,5})\s*(?:seconds?|s))?"
 )
 _MINUTE = timedelta(minutes=1)
+_NEAR = timedelta(days=31)
+_LONGEST = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Calendar:
                 raise ValueError(f"'{written}' is not a date of the calendar") from None
             if named and DAYS[day.weekday()] != DAYS[named.weekday()]:
                 raise ValueError(f"{written} is a {DAYS[day.weekday()]}, not a {name}")
+            if abs(day - self.sunday) > _NEAR:
+                raise ValueError(f"{written} is more than a month from the window's Sunday, {self.sunday}")
             return day
         if named is None and self.day is None:
             raise ValueError(f"'{text}' names no day; write the day too, such as Saturday {text}")
@@ -111,4 +115,7 @@ def duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text.strip())
     if not found or not text.strip():
         raise ValueError(f"'{text}' is not a duration; allowed: such as 45 minutes, or 1 hour 30 minutes")
-    return timedelta(**{unit: int(number) for unit, number in found.groupdict(default="0").items()})
+    length = timedelta(**{unit: int(number) for unit, number in found.groupdict(default="0").items()})
+    if length > _LONGEST:
+        raise ValueError(f"'{text}' is longer than a window; allowed: up to {_LONGEST.days} days")
+    return length

@@ -14,6 +14,11 @@ from maint.errors import WindowError
 type_words = {dict: "a block of 'key: value' lines", list: "a list", str: "a text", type(None): "nothing"}
 
 _LARGEST = 1_000_000
+_PLAIN = {
+    "mapping values are not allowed here": "a ':' cannot stand here; put the text into quotes, or line it up",
+    "sequence entries are not allowed here": "a '-' cannot stand here; line it up with the lines above",
+    "expected <block end>": "the line does not line up with those above it",
+}
 _KINDS = ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
 _TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in _KINDS)
 
@@ -104,7 +109,7 @@ def _text(path: Path, name: str) -> str:
     except OSError as error:
         raise WindowError(f"cannot be read: {error.strerror}", where=name) from None
     if len(raw) > _LARGEST:
-        raise WindowError(f"the file is larger than {_LARGEST} bytes, too large for a window", where=name)
+        raise WindowError(f"the file is larger than {_LARGEST} bytes, too large for a window", where=f"{name}:1")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -113,19 +118,26 @@ def _text(path: Path, name: str) -> str:
 
 
 def _not_yaml(name: str, text: str, error: yaml.MarkedYAMLError) -> WindowError:
-    mark = error.problem_mark or error.context_mark
+    """Return YAML's complaint as a sentence, at the line where a person has to look."""
+    problem, begun = error.problem or "it cannot be read", error.context_mark
+    mark = error.problem_mark or begun
+    if begun and "end of stream" in problem:
+        mark = begun  # a quote or bracket that is never closed: its beginning, not the end of the file
     line = mark.line if mark else 0
-    rows = text.splitlines()
-    row = rows[line] if line < len(rows) else ""
-    problem = error.problem or "it cannot be read"
+    rows = [*text.splitlines(), ""]
+    row = rows[min(line, len(rows) - 1)]
     if isinstance(error, _RefusedError):
         what = problem
     elif "\t" in row[: len(row) - len(row.lstrip())] or "'\\t'" in problem:
         what = "a tab stands here; YAML allows spaces only"
+    elif "another document" in problem:
+        what = "a second document begins here ('---'); allowed: one window in a file"
     else:
-        what = f"not YAML: {problem}"
-        if error.context and error.context_mark:
-            what += f" ({error.context} in line {error.context_mark.line + 1})"
+        what = "not YAML: " + next((_PLAIN[each] for each in _PLAIN if problem.startswith(each)), problem)
+        if error.context and begun and begun.line != line:
+            what += f" ({error.context} in line {begun.line + 1})"
+        if begun and "#" in rows[begun.line]:
+            what += "; what follows a # is a comment"
     return WindowError(what, where=f"{name}:{line + 1}")
 
 
