@@ -6,7 +6,7 @@ The API can only be told which stages to skip, so what is skipped is worked out 
 import base64
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -164,8 +164,9 @@ class AzureDevOps:
         if marked:
             return Run(int(marked[0]["id"]), _web(marked[0]))
         wanted = self._refs(pipeline, self.stages(pipeline), stages)
-        for build in self._builds(pipeline, minTime=since.astimezone(UTC).isoformat().replace("+00:00", "Z")):
-            if not build.get("tags") and self._runs_only(int(build["id"]), wanted):
+        for build in self._builds(pipeline):
+            late_enough = datetime.fromisoformat(build["queueTime"]) >= since
+            if late_enough and not build.get("tags") and self._runs_only(int(build["id"]), wanted):
                 run = Run(int(build["id"]), _web(build))
                 self._mark(run, tag)
                 return run

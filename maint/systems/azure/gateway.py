@@ -86,6 +86,10 @@ class _Outcome(Enum):
     UNKNOWN = "unknown"
 
 
+class _Moved(Exception):
+    """The gateway is no longer as it was read; nothing was sent."""
+
+
 @dataclass
 class _Attempt:
     """What was sent last and on top of what, and which states of others were seen while it was on its way."""
@@ -169,8 +173,6 @@ class Gateway:
                 patience.tell(f"{self.where} is in state Failed: an earlier write did not succeed; writing again")
             if check:
                 check(view)
-                if self.read(patience).etag != view.etag:
-                    continue  # it moved while the guards looked: what they saw is no longer true
             attempt, outcome = self._put(view, _edited(view, pool, wanted), patience)
             if outcome is _Outcome.DONE:
                 after = self._settled(patience)
@@ -217,12 +219,20 @@ class Gateway:
                     document,
                     headers={"If-Match": view.etag},
                     retry_total=0,
+                    last_look=lambda: self._unmoved(view, patience),
                     polling=session.polling(what, patience),
                 )
             session.result(poller)
+        except _Moved:
+            return attempt, _Outcome.AGAIN
         except AzureError as error:
             return attempt, self._judge(error, what, patience)
         return attempt, _Outcome.DONE
+
+    def _unmoved(self, view: GatewayView, patience: Patience) -> None:
+        """Stop a write whose ground has moved while guards, fence and sign-in took their time."""
+        if self.read(patience).etag != view.etag:
+            raise _Moved
 
     def _judge(self, error: "AzureError", what: str, patience: Patience) -> _Outcome:
         """Decide what a failed write means: start again, look what became of it, or give up (raises)."""

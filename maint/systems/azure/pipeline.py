@@ -24,6 +24,7 @@ class FencePolicy(SansIOHTTPPolicy[Any, Any]):
     """Calls the fence after the token was fetched and right before a changing request goes out.
 
     It sits in the pipeline, not beside each call, so that no request of the SDK's own making slips past it.
+    A call may add `last_look=`, which is called after the fence and may still stop the request by raising.
     """
 
     def __init__(self, before_write: Callable[[], None]) -> None:
@@ -31,9 +32,12 @@ class FencePolicy(SansIOHTTPPolicy[Any, Any]):
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Ask the fence, which raises LeaseLost when this run may write no more."""
+        last_look = request.context.options.pop("last_look", None)
         method, path = request.http_request.method, request.http_request.url.split("?")[0].lower()
         if method not in {"GET", "HEAD"} and not path.endswith("/backendhealth"):
             self._before_write()
+            if last_look:
+                last_look()
 
 
 class PatientPolling(ARMPolling):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ATTEMPTS = 5
+_ATTEMPTS = 8
 _NEXT = {
     401: "sign in again: the token was refused",
     403: "give this identity the right on the resource group, then run again",
@@ -142,7 +142,7 @@ class AzureSession:
         return Patience(time.monotonic() + 60.0, poll=self.poll)
 
     def repeat(self, what: str, call: Callable[[], T], patience: Patience | None = None) -> T:
-        """Make a call that may be made twice, up to 5 times with growing pauses, and return its answer.
+        """Make a call that may be made twice, up to 8 times with growing pauses, and return its answer.
 
         For reads, and for writes of a whole resource that is ours alone. Raises VendorError.
         """

@@ -1,0 +1,253 @@
+"""The gateway's members come and go, and nobody's change is lost in silence."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from maint.errors import DeadlinePassed, LeaseLost, Stopped, VendorError
+from maint.systems.azure import gateway as module
+from maint.systems.azure.gateway import Gateway, GatewayView, LostUpdate
+from maint.systems.azure.session import AzureSession
+from maint.waiting import Patience
+
+NAME, POOL = "agw-pri-appgateway0-prd", "pool-www"
+ALL = frozenset(f"10.0.1.{n}" for n in range(11, 21))
+FIVE = frozenset(f"10.0.1.{n}" for n in range(11, 16))
+PATH = r"applicationGateways/[^/]+$"
+
+
+@pytest.fixture
+def gateway(azure: Callable[..., AzureSession]) -> Gateway:
+    return Gateway(azure(), NAME)
+
+
+def once(act: Callable[[], None]) -> Callable[[], None]:
+    todo = [act]
+    return lambda: todo.pop()() if todo else None
+
+
+def puts(twin: Any) -> int:
+    return len(twin.requests("azure", "PUT"))
+
+
+def test_a_read_shows_pools_state_and_drain_time(gateway: Gateway) -> None:
+    view = gateway.read()
+    assert view.pools == {POOL: ALL, "pool-api": frozenset({"10.0.2.30"})}
+    assert (view.provisioning_state, view.drain_seconds(POOL)) == ("Succeeded", 60)
+    assert view.etag.startswith('W/"')
+
+
+def test_health_of_each_member(gateway: Gateway, patience: Patience) -> None:
+    assert gateway.health(POOL, patience) == dict.fromkeys(ALL, "healthy")
+
+
+def test_taking_five_out_and_putting_them_back_is_one_write_each(
+    twin: Any, gateway: Gateway, patience: Patience
+) -> None:
+    before = twin.reversible()
+    out = gateway.change_members(POOL, remove=FIVE, patience=patience)
+    assert (out.before, out.after, out.put) == (ALL, ALL - FIVE, True)
+    assert len(twin.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
+    back = gateway.change_members(POOL, add=FIVE, patience=patience)
+    assert (back.before, back.after) == (ALL - FIVE, ALL)
+    assert puts(twin) == 2
+    assert twin.reversible() == before
+
+
+def test_nothing_to_do_writes_nothing(twin: Any, gateway: Gateway, patience: Patience) -> None:
+    change = gateway.change_members(POOL, add=FIVE, patience=patience)
+    assert (change.before, change.after, change.put) == (ALL, ALL, False)
+    assert puts(twin) == 0
+
+
+def test_a_guard_that_refuses_stops_the_write(twin: Any, gateway: Gateway, patience: Patience) -> None:
+    def refuse(view: GatewayView) -> None:
+        raise ValueError(len(view.pools[POOL]))
+
+    with pytest.raises(ValueError, match="10"):
+        gateway.change_members(POOL, remove=FIVE, patience=patience, check=refuse)
+    assert puts(twin) == 0
+
+
+def test_without_the_lease_nothing_goes_out(twin: Any, azure: Any, patience: Patience) -> None:
+    def lost() -> None:
+        raise LeaseLost("another run took over")
+
+    with pytest.raises(LeaseLost):
+        Gateway(azure(before_write=lost), NAME).change_members(POOL, remove=FIVE, patience=patience)
+    assert puts(twin) == 0
+
+
+def test_an_unknown_pool_is_refused_with_those_that_exist(gateway: Gateway, patience: Patience) -> None:
+    with pytest.raises(VendorError, match="no pool pool-xyz; it has pool-api, pool-www"):
+        gateway.change_members("pool-xyz", remove=FIVE, patience=patience)
+
+
+def test_an_unknown_gateway_is_one_sentence(azure: Any) -> None:
+    with pytest.raises(VendorError) as caught:
+        Gateway(azure(), "agw-none").read()
+    assert (caught.value.status, caught.value.code) == (404, "ResourceNotFound")
+    assert "reading the gateway agw-none: Azure answered 404 ResourceNotFound" in str(caught.value)
+
+
+@pytest.mark.parametrize("busy", ["conflict", "throttle", "supersede"])
+@pytest.mark.parametrize("if_match", ["honoured", "ignored"])
+def test_a_colleagues_edit_while_the_guards_look_survives(
+    twin: Any, azure: Any, patience: Patience, busy: str, if_match: str
+) -> None:
+    twin.mode(busy=busy, if_match=if_match)
+    edit = once(lambda: twin.edit("gateway", add_rule="partner", drain=["IC-Web9"]))
+    change = Gateway(azure(before_write=edit), NAME).change_members(POOL, remove=FIVE, patience=patience)
+    assert change.after == ALL - FIVE - {"10.0.1.19"}
+    found = twin.reversible()["azure"]["gateway"]
+    assert "partner" in found["rules"]
+    assert len(found["serving"][POOL]) == 4
+
+
+@pytest.mark.parametrize("busy", ["conflict", "throttle"])
+def test_a_busy_gateway_is_tried_again_from_a_fresh_read(
+    twin: Any, gateway: Gateway, patience: Patience, busy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The edit comes after our last look: only the vendor's refusal tells."""
+    twin.mode(busy=busy, if_match="ignored")
+    edit = once(lambda: twin.edit("gateway", tags={"owner": "network"}))
+    monkeypatch.setattr(gateway, "_unmoved", lambda *_: edit())
+    gateway.change_members(POOL, remove=FIVE, patience=patience)
+    found = twin.reversible()["azure"]["gateway"]
+    assert (found["tags"]["owner"], len(found["serving"][POOL])) == ("network", 5)
+
+
+def test_a_stale_etag_is_refused_by_azure_and_tried_again(
+    twin: Any, gateway: Gateway, patience: Patience, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit = once(lambda: twin.edit("gateway", tags={"owner": "network"}))
+    monkeypatch.setattr(gateway, "_unmoved", lambda *_: edit())
+    gateway.change_members(POOL, remove=FIVE, patience=patience)
+    assert twin.reversible()["azure"]["gateway"]["tags"]["owner"] == "network"
+    assert any("412 PreconditionFailed" in line for line in told)
+
+
+def test_an_operation_that_is_superseded_is_done_again_on_top(
+    twin: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin.mode(busy="supersede")
+    session = gateway._session
+    edit = once(lambda: twin.edit("gateway", tags={"owner": "network"}, put_back=["IC-Web1"]))
+    real = session.result
+
+    def result(poller: Any) -> Any:
+        edit()
+        return real(poller)
+
+    monkeypatch.setattr(session, "result", result)
+    gateway.change_members(POOL, remove=FIVE, patience=patience)
+    found = twin.reversible()["azure"]["gateway"]
+    assert (found["tags"]["owner"], len(found["serving"][POOL])) == ("network", 5)
+
+
+def test_our_change_that_is_overwritten_right_after_is_loud(
+    twin: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = gateway._session
+    real = session.result
+
+    def result(poller: Any) -> Any:
+        found = real(poller)
+        twin.edit("gateway", put_back=["IC-Web1"])
+        return found
+
+    monkeypatch.setattr(session, "result", result)
+    with pytest.raises(LostUpdate, match=r"our change was overwritten.*10\.0\.1\.11"):
+        gateway.change_members(POOL, remove=FIVE, patience=patience)
+
+
+def test_a_change_that_ours_overwrote_is_loud(
+    twin: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If-Match ignored, and the other write slips in while ours is on its way."""
+    monkeypatch.setattr(module, "_WATCH", 0.05)
+    twin.mode(if_match="ignored", busy="supersede")
+    twin.fault("slow", system="azure", method="PUT", path=PATH, seconds=0.6)
+    colleague = threading.Timer(0.3, lambda: twin.edit("gateway", add_rule="partner", drain=["IC-Web9"]))
+    started = threading.Event()
+    monkeypatch.setattr(gateway, "_unmoved", lambda *_: started.set() or colleague.start())
+    with pytest.raises(LostUpdate) as caught:
+        gateway.change_members(POOL, remove=FIVE, patience=patience)
+    colleague.join()
+    assert "overwrote another writer's change" in str(caught.value)
+    assert "requestRoutingRules/partner: nothing -> partner" in str(caught.value)
+    assert "10.0.1.19" in str(caught.value)
+
+
+def test_a_later_change_of_others_on_top_of_ours_is_no_loss(
+    twin: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = gateway._session
+    real = session.result
+
+    def result(poller: Any) -> Any:
+        found = real(poller)
+        twin.edit("gateway", add_rule="partner")
+        return found
+
+    monkeypatch.setattr(session, "result", result)
+    assert gateway.change_members(POOL, remove=FIVE, patience=patience).after == ALL - FIVE
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("do", [{"do": "reset"}, {"do": "status", "status": 503}, {"do": "hang"}])
+def test_a_lost_answer_is_looked_into_before_writing_again(
+    twin: Any, azure: Any, patience: Patience, when: str, do: dict[str, Any]
+) -> None:
+    twin.fault(**do, system="azure", method="PUT", path=PATH, when=when)
+    gateway = Gateway(azure(timeout=0.3), NAME)
+    change = gateway.change_members(POOL, remove=FIVE, patience=patience)
+    assert (change.before, change.after, change.put) == (ALL, ALL - FIVE, True)
+    assert puts(twin) == (2 if when == "before" else 1)
+
+
+def test_reads_and_polls_that_fail_in_passing_do_not_matter(twin: Any, gateway: Gateway, patience: Patience) -> None:
+    twin.fault("status", system="azure", method="GET", path=PATH, status=503)
+    twin.fault("reset", system="azure", method="GET", path="operations/")
+    twin.fault("status", system="azure", method="GET", path="operations/", status=500)
+    gateway.change_members(POOL, remove=FIVE, patience=patience)
+    assert len(twin.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
+    assert puts(twin) == 1
+
+
+def test_an_operation_that_fails_is_an_error_and_the_next_call_goes_on(
+    twin: Any, gateway: Gateway, patience: Patience, told: Any
+) -> None:
+    twin.fault("fail", system="azure", method="PUT", path=PATH)
+    with pytest.raises(VendorError, match="InternalServerError"):
+        gateway.change_members(POOL, remove=FIVE, patience=patience)
+    assert gateway.read().provisioning_state == "Failed"
+    assert len(twin.reversible()["azure"]["gateway"]["serving"][POOL]) == 10
+    change = gateway.change_members(POOL, remove=FIVE, patience=patience)
+    assert change.put
+    assert len(twin.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
+    assert any("state Failed" in line for line in told)
+
+
+def test_a_refused_write_is_told_and_not_repeated(twin: Any, gateway: Gateway, patience: Patience) -> None:
+    twin.fault("status", system="azure", method="PUT", path=PATH, status=403)
+    with pytest.raises(VendorError) as caught:
+        gateway.change_members(POOL, remove=FIVE, patience=patience)
+    assert caught.value.status == 403
+    assert puts(twin) == 1
+
+
+def test_stop_and_deadline_end_the_waiting(twin: Any, gateway: Gateway, patience: Patience) -> None:
+    twin.fault("status", system="azure", method="GET", path="operations/", status=503, times=500)
+    threading.Timer(0.1, patience.stop.set).start()
+    since = time.monotonic()
+    with pytest.raises(Stopped):
+        gateway.change_members(POOL, remove=FIVE, patience=patience)
+    assert time.monotonic() - since < 2
+    fresh = Patience(time.monotonic() + 0.1, poll=0.02)
+    twin.fault("status", system="azure", method="GET", path="applicationGateways", status=503, times=50)
+    with pytest.raises((DeadlinePassed, VendorError)):
+        gateway.change_members(POOL, add=FIVE, patience=fresh)
