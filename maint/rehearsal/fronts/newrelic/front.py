@@ -73,9 +73,7 @@ class NewRelicFront:
         found = next((one for one in self._rules.values() if one.name == resource), None)
         variables: dict[str, Any] = {"account": ACCOUNT, "id": str(found.id) if found else "0"}
         if change.get("deleted"):
-            call = (
-                "D($account: Int!, $id: ID!) { alertsMutingRuleDelete(accountId: $account, id: $id) { id } }"
-            )
+            call = "D($account: Int!, $id: ID!) { alertsMutingRuleDelete(accountId: $account, id: $id) { id } }"
         elif found:
             call = (
                 "U($account: Int!, $id: ID!, $rule: AlertsMutingRuleUpdateInput!)"
@@ -104,9 +102,7 @@ class NewRelicFront:
                 "extensions": {"errorClass": "INVALID_INPUT"},
             }
             return JSONResponse({"errors": [refusal]}, status_code=400)
-        result = self._run(
-            query, variables, asked.get("operationName"), OPERATOR, failing=told_to_fail(request)
-        )
+        result = self._run(query, variables, asked.get("operationName"), OPERATOR, failing=told_to_fail(request))
         return JSONResponse(_body(result))
 
     def _run(

@@ -80,9 +80,7 @@ class Rule:
 
     def mutes(self) -> str:
         """Return what it mutes, for people and for comparing: no ids, no times."""
-        parts = (
-            f"{c['attribute']} {c['operator']} {', '.join(c['values'])}" for c in self.condition["conditions"]
-        )
+        parts = (f"{c['attribute']} {c['operator']} {', '.join(c['values'])}" for c in self.condition["conditions"])
         return f" {self.condition['operator']} ".join(part.strip() for part in parts)
 
     def answer(self, now: datetime) -> dict[str, Any]:
