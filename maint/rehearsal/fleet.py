@@ -53,7 +53,10 @@ PENDING = (
 
 @dataclass
 class Installation:
-    """One patch run on one server: what was asked for and how it went, in the vendor's words."""
+    """One patch run on one server: what was asked for and how it went, in the vendor's words.
+
+    changed: how far it has come, so that its parts take their time whatever the world's clock is moved by.
+    """
 
     id: str
     started: datetime
@@ -130,17 +133,15 @@ class Server:
             await self._finish(run, order)
         finally:
             self.installing = False
-            run.changed = self._clock.now()
 
     async def _patch(self, run: Installation, order: Order) -> None:
-        await self._clock.sleep(FIRST_MINUTES * 60)
+        await self._spend(run, FIRST_MINUTES)
         chosen = [p for p in self.pending if run.states[p.kb] == "Pending"]
         for patch in chosen:
-            if self._left(run, order) < self._minutes_each:
+            if _left(run, order) < self._minutes_each:
                 run.exceeded = True
                 return
-            await self._clock.sleep(self._minutes_each * 60)
-            run.changed = self._clock.now()
+            await self._spend(run, self._minutes_each)
             if order.fail and patch is chosen[0]:
                 run.states[patch.kb] = "Failed"
                 continue
@@ -152,15 +153,16 @@ class Server:
 
     async def _finish(self, run: Installation, order: Order) -> None:
         if order.reboot == "Always" or (order.reboot == "IfRequired" and self.reboot_pending):
-            if self._left(run, order) < REBOOT_MINUTES:
+            if _left(run, order) < REBOOT_MINUTES:
                 run.exceeded = True
             else:
                 run.reboot_status = "Started"
                 await self.reboot()
+                run.changed += timedelta(minutes=REBOOT_MINUTES)
                 run.reboot_status = "Completed"
         if self.reboot_pending:
             run.reboot_status = "Required"
-        await self._clock.sleep(LAST_MINUTES * 60)
+        await self._spend(run, LAST_MINUTES)
         run.status = "Succeeded"
         if run.count("Failed"):
             run.status = "Failed"
@@ -174,8 +176,13 @@ class Server:
         whole = 25.0 + 1.4 * self.number
         return (whole - FIRST_MINUTES - LAST_MINUTES - REBOOT_MINUTES) / len(PENDING)
 
-    def _left(self, run: Installation, order: Order) -> float:
-        return order.minutes - (self._clock.now() - run.started).total_seconds() / 60
+    async def _spend(self, run: Installation, minutes: float) -> None:
+        run.changed += timedelta(minutes=minutes)
+        await self._clock.sleep_until(run.changed)
+
+
+def _left(run: Installation, order: Order) -> float:
+    return order.minutes - (run.changed - run.started).total_seconds() / 60
 
 
 class Fleet:
