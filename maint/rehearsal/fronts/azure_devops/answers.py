@@ -208,7 +208,7 @@ class Answers:
             "result": one.result,
             "resultCode": None,
             "changeId": one.attempt + one.done,
-            "lastModified": "0001-01-01T00:00:00",
+            "lastModified": said(one.finished or one.started),
             "workerName": None,
             "order": 1,
             "errorCount": int(rejected),

@@ -190,6 +190,8 @@ class AzureDevOpsFront:
         asked = request.query_params
         definitions, tags = _split(asked.get("definitions")), _split(asked.get("tagFilters"))
         numbers = _split(asked.get("buildIds"))
+        # The builds are in the order they were queued, and these limits are about that time too.
+        earliest, latest = _moment(asked.get("minTime", "1970-01-01")), _moment(asked.get("maxTime", "9999-01-01"))
         found = []
         for run in reversed(self._runs.all.values()):
             build = answers.build(run)
@@ -201,6 +203,7 @@ class AzureDevOpsFront:
                 and asked.get("resultFilter") in (None, run.result)
                 and asked.get("branchName") in (None, run.branch)
                 and asked.get("buildNumber") in (None, run.number)
+                and earliest <= run.created <= latest
             )
             if wanted:
                 found.append(build)
@@ -289,6 +292,14 @@ class AzureDevOpsFront:
 
 def _split(value: str | None) -> list[str]:
     return [part.strip() for part in (value or "").split(",") if part.strip()]
+
+
+def _moment(value: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise Refusal(400, "InvalidRequestException", f"The value '{value}' is not a valid time.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _pipeline(request: Request) -> Pipeline:
