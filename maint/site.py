@@ -5,18 +5,20 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
-def _compiles(pattern: str) -> str:
+def _compiled(pattern: object) -> re.Pattern[str]:
+    if not isinstance(pattern, str) or pattern.startswith("(?i"):
+        # The browser's own regular expressions know no (?i).
+        raise ValueError(f"{pattern!r} must be a regular expression without (?i): case never matters")
     try:
-        re.compile(pattern)
+        return re.compile(pattern, re.IGNORECASE)
     except re.error as error:
         raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
-    return pattern
 
 
-Pattern = Annotated[str, AfterValidator(_compiles)]
+Pattern = Annotated[re.Pattern[str], BeforeValidator(_compiled)]
 
 
 class Part(BaseModel):
@@ -101,8 +103,8 @@ class Paths(Part):
 
     login: str = "/portal/2/customerlogin.aspx?billerguid={guid}"
     locator: str = "/portal/2/customerlocator.aspx?iti={iti}&bg={guid}&vsii={vsii}"
-    locator_page: Pattern = r"(?i)/customerlocator\.aspx"
-    results_page: Pattern = r"(?i)/customerlocatorresults1?\.aspx"
+    locator_page: Pattern = _compiled(r"/customerlocator\.aspx")
+    results_page: Pattern = _compiled(r"/customerlocatorresults1?\.aspx")
     stale: str = "/portal/(S(aaaaaaaaaaaaaaaaaaaaaaaa))/2/customerlogin.aspx?billerguid={guid}"
     unknown: tuple[str, ...] = ("/no-such-biller-here", "/portal/2/nosuchpage.aspx")
     api_status: str = "/api/v1/biller/status"
@@ -113,8 +115,8 @@ class Labels(Part):
 
     sign_in: str = "Sign In"
     register_link: str = "Register Now"
-    register_heading: Pattern = "(?i)regist"
-    one_time: Pattern = "(?i)one-time payment"
+    register_heading: str = "Register"
+    one_time: str = "One-Time Payment"
     support: str = "Customer Support"
     email: str = "Email Address"
     password: str = "Password"  # noqa: S105 - a label
@@ -149,7 +151,7 @@ class Labels(Part):
     }
     to_review: str = "Continue to Review Payment"
     review_heading: str = "Review Payment"
-    terms: Pattern = "(?i)I agree to the .*terms and conditions"
+    terms: Pattern = _compiled("I agree to the .*terms and conditions")
     process: str = "Process Payment"
 
 
@@ -180,6 +182,7 @@ class Marketing(Part):
     pages: tuple[Article, ...] = ()
     support_path: str = "/payer-support"
     questions: tuple[str, ...] = ()
+    contact_path: str | None = None
     login_link: str = "Log In"
     login_hosts: tuple[str, ...] = ()
 
@@ -218,8 +221,8 @@ class Site(Part):
     request_hosts: tuple[str, ...] = ()
     script_hosts: tuple[str, ...] = ()
     root_final_url: Pattern
-    session: Pattern = r"/portal/\(S\([a-z0-9]{20,30}\)\)/2/"
-    lang: Pattern = "en(-US)?"
+    session: Pattern = _compiled(r"/portal/\(S\([a-z0-9]{20,30}\)\)/2/")
+    lang: Pattern = _compiled("en(-US)?")
     color_selector: str | None = None
     user_agent_suffix: str = "invoicecloud-maintenance"
     tls_min_days: int = 21
@@ -228,7 +231,7 @@ class Site(Part):
     headers: Headers = Headers()
     budgets: Budgets = Budgets()
     maintenance: tuple[Pattern, ...] = ()
-    server_errors: tuple[Pattern, ...] = ("Server Error in", "Runtime Error", r"(?i)stack trace")
+    server_errors: tuple[Pattern, ...] = tuple(map(_compiled, ("Server Error in", "Runtime Error", "stack trace")))
     console_ignore: tuple[Pattern, ...] = ()
     axe_approved: tuple[str, ...] = ()
     sandbox: Sandbox = Sandbox()
