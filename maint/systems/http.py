@@ -59,7 +59,6 @@ class JsonHttp:
         import httpx  # noqa: PLC0415 - loads when first used
 
         return httpx.Client(
-            base_url=self._url,
             headers=self._headers(),
             timeout=self._timeout,
             verify=ssl.create_default_context(cafile=self._ca),
@@ -111,7 +110,7 @@ class JsonHttp:
         import httpx  # noqa: PLC0415 - loads when first used
 
         try:
-            answer = self._client.request(method, path, **body)
+            answer = self._client.request(method, self._url + path, **body)
         except httpx.HTTPError as error:
             raise VendorError(
                 f"{what}: no answer ({redact(str(error) or type(error).__name__)})",

@@ -1,9 +1,6 @@
-import json
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,24 +11,23 @@ from maint.systems.azure.session import AzureSession, static_credential
 from maint.waiting import Patience
 
 SUBSCRIPTION = "5c2f4d1e-0000-4000-8000-00000000a1b2"
+FAST = 20_000.0
 
 
 class Twin:
-    """The twin, seen from its control interface."""
+    """The twin as new, with what these tests ask of its control interface."""
 
-    def __init__(self, handover: dict[str, Any]) -> None:
-        self.url, self.ca = str(handover["url"]), str(handover["ca"])
-        self._control = httpx.Client(
-            base_url=handover["control"], verify=_context(self.ca), trust_env=False, timeout=30
-        )
+    def __init__(self, handover: dict[str, Any], control: httpx.Client) -> None:
+        self.url, self.ca, self._control = str(handover["url"]), str(handover["ca"]), control
+        self.speed(FAST)
 
-    def _post(self, page: str, body: dict[str, Any]) -> Any:
+    def _post(self, page: str, body: dict[str, Any]) -> None:
         answer = self._control.post(page, json=body)
         assert answer.status_code == 200, answer.text
-        return answer.json()
 
-    def reset(self) -> None:
-        self._post("/reset", {})
+    def speed(self, speed: float = FAST) -> None:
+        """World seconds per second: 1 keeps what is going on going on, FAST ends it."""
+        self._post("/clock", {"speed": speed})
 
     def mode(self, **modes: str) -> None:
         self._post("/mode", modes)
@@ -64,32 +60,9 @@ class Told(list[str]):
         self.append(line)
 
 
-def _context(ca: str) -> Any:
-    import ssl  # noqa: PLC0415
-
-    return ssl.create_default_context(cafile=ca)
-
-
-@pytest.fixture(scope="session")
-def _twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
-    handover = tmp_path_factory.mktemp("twin") / "handover.json"
-    command = [sys.executable, "-m", "maint.rehearsal", "--handover", str(handover), "--speed", "2000"]
-    with subprocess.Popen(command) as process:
-        try:
-            deadline = time.monotonic() + 30
-            while not handover.exists():
-                assert process.poll() is None, "the twin did not start"
-                assert time.monotonic() < deadline, "the twin did not start in time"
-                time.sleep(0.02)
-            yield Twin(json.loads(handover.read_text()))
-        finally:
-            process.terminate()
-
-
 @pytest.fixture
-def twin(_twin: Twin) -> Twin:
-    _twin.reset()
-    return _twin
+def live(world: dict[str, Any], control: httpx.Client) -> Twin:
+    return Twin(world, control)
 
 
 @pytest.fixture
@@ -103,15 +76,15 @@ def patience(told: Told) -> Patience:
 
 
 @pytest.fixture
-def azure(twin: Twin) -> Callable[..., AzureSession]:
+def azure(live: Twin) -> Callable[..., AzureSession]:
     """Make a session on the twin, as any process would; `before_write` is what its fence does."""
 
     def make(before_write: Callable[[], None] = lambda: None, timeout: float = 10.0) -> AzureSession:
         settings: Any = SimpleNamespace(
-            url=f"{twin.url}/azure", subscription=SUBSCRIPTION, resource_group="rg-payments-prd", location="eastus"
+            url=f"{live.url}/azure", subscription=SUBSCRIPTION, resource_group="rg-payments-prd", location="eastus"
         )
         return AzureSession(
-            settings, static_credential("t"), ca=twin.ca, before_write=before_write, poll=0.02, timeout=timeout
+            settings, static_credential("t"), ca=live.ca, before_write=before_write, poll=0.02, timeout=timeout
         )
 
     return make

@@ -29,8 +29,8 @@ def once(act: Callable[[], None]) -> Callable[[], None]:
     return lambda: todo.pop()() if todo else None
 
 
-def puts(twin: Any) -> int:
-    return len(twin.requests("azure", "PUT"))
+def puts(live: Any) -> int:
+    return len(live.requests("azure", "PUT"))
 
 
 def test_a_read_shows_pools_state_and_drain_time(gateway: Gateway) -> None:
@@ -45,40 +45,40 @@ def test_health_of_each_member(gateway: Gateway, patience: Patience) -> None:
 
 
 def test_taking_five_out_and_putting_them_back_is_one_write_each(
-    twin: Any, gateway: Gateway, patience: Patience
+    live: Any, gateway: Gateway, patience: Patience
 ) -> None:
-    before = twin.reversible()
+    before = live.reversible()
     out = gateway.change_members(POOL, remove=FIVE, patience=patience)
     assert (out.before, out.after, out.put) == (ALL, ALL - FIVE, True)
-    assert len(twin.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
+    assert len(live.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
     back = gateway.change_members(POOL, add=FIVE, patience=patience)
     assert (back.before, back.after) == (ALL - FIVE, ALL)
-    assert puts(twin) == 2
-    assert twin.reversible() == before
+    assert puts(live) == 2
+    assert live.reversible() == before
 
 
-def test_nothing_to_do_writes_nothing(twin: Any, gateway: Gateway, patience: Patience) -> None:
+def test_nothing_to_do_writes_nothing(live: Any, gateway: Gateway, patience: Patience) -> None:
     change = gateway.change_members(POOL, add=FIVE, patience=patience)
     assert (change.before, change.after, change.put) == (ALL, ALL, False)
-    assert puts(twin) == 0
+    assert puts(live) == 0
 
 
-def test_a_guard_that_refuses_stops_the_write(twin: Any, gateway: Gateway, patience: Patience) -> None:
+def test_a_guard_that_refuses_stops_the_write(live: Any, gateway: Gateway, patience: Patience) -> None:
     def refuse(view: GatewayView) -> None:
         raise ValueError(len(view.pools[POOL]))
 
     with pytest.raises(ValueError, match="10"):
         gateway.change_members(POOL, remove=FIVE, patience=patience, check=refuse)
-    assert puts(twin) == 0
+    assert puts(live) == 0
 
 
-def test_without_the_lease_nothing_goes_out(twin: Any, azure: Any, patience: Patience) -> None:
+def test_without_the_lease_nothing_goes_out(live: Any, azure: Any, patience: Patience) -> None:
     def lost() -> None:
         raise LeaseLost("another run took over")
 
     with pytest.raises(LeaseLost):
         Gateway(azure(before_write=lost), NAME).change_members(POOL, remove=FIVE, patience=patience)
-    assert puts(twin) == 0
+    assert puts(live) == 0
 
 
 def test_an_unknown_pool_is_refused_with_those_that_exist(gateway: Gateway, patience: Patience) -> None:
@@ -96,46 +96,50 @@ def test_an_unknown_gateway_is_one_sentence(azure: Any) -> None:
 @pytest.mark.parametrize("busy", ["conflict", "throttle", "supersede"])
 @pytest.mark.parametrize("if_match", ["honoured", "ignored"])
 def test_a_colleagues_edit_while_the_guards_look_survives(
-    twin: Any, azure: Any, patience: Patience, busy: str, if_match: str
+    live: Any, azure: Any, patience: Patience, busy: str, if_match: str
 ) -> None:
-    twin.mode(busy=busy, if_match=if_match)
-    edit = once(lambda: twin.edit("gateway", add_rule="partner", drain=["IC-Web9"]))
+    live.mode(busy=busy, if_match=if_match)
+    edit = once(lambda: live.edit("gateway", add_rule="partner", drain=["IC-Web9"]))
     change = Gateway(azure(before_write=edit), NAME).change_members(POOL, remove=FIVE, patience=patience)
     assert change.after == ALL - FIVE - {"10.0.1.19"}
-    found = twin.reversible()["azure"]["gateway"]
+    found = live.reversible()["azure"]["gateway"]
     assert "partner" in found["rules"]
     assert len(found["serving"][POOL]) == 4
 
 
-@pytest.mark.parametrize("busy", ["conflict", "throttle"])
 def test_a_busy_gateway_is_tried_again_from_a_fresh_read(
-    twin: Any, gateway: Gateway, patience: Patience, busy: str, monkeypatch: pytest.MonkeyPatch
+    live: Any, gateway: Gateway, patience: Patience, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The edit comes after our last look: only the vendor's refusal tells."""
-    twin.mode(busy=busy, if_match="ignored")
-    edit = once(lambda: twin.edit("gateway", tags={"owner": "network"}))
-    monkeypatch.setattr(gateway, "_unmoved", lambda *_: edit())
-    gateway.change_members(POOL, remove=FIVE, patience=patience)
-    found = twin.reversible()["azure"]["gateway"]
-    assert (found["tags"]["owner"], len(found["serving"][POOL])) == ("network", 5)
+    live.speed(100)
+    nobody: frozenset[str] = frozenset()
+    for busy, status, remove, add in (("conflict", "409", FIVE, nobody), ("throttle", "429", nobody, FIVE)):
+        live.mode(busy=busy, if_match="ignored")
+        edit = once(lambda busy=busy: live.edit("gateway", tags={"owner": busy}))  # type: ignore[misc] # bound now
+        monkeypatch.setattr(gateway, "_unmoved", lambda *_, edit=edit: edit())
+        change = gateway.change_members(POOL, remove=remove, add=add, patience=patience)
+        assert change.before ^ change.after == FIVE
+        assert live.reversible()["azure"]["gateway"]["tags"]["owner"] == busy
+        assert any(f"answered {status}" in line for line in told)
 
 
 def test_a_stale_etag_is_refused_by_azure_and_tried_again(
-    twin: Any, gateway: Gateway, patience: Patience, told: Any, monkeypatch: pytest.MonkeyPatch
+    live: Any, gateway: Gateway, patience: Patience, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit = once(lambda: twin.edit("gateway", tags={"owner": "network"}))
+    edit = once(lambda: live.edit("gateway", tags={"owner": "network"}))
     monkeypatch.setattr(gateway, "_unmoved", lambda *_: edit())
     gateway.change_members(POOL, remove=FIVE, patience=patience)
-    assert twin.reversible()["azure"]["gateway"]["tags"]["owner"] == "network"
+    assert live.reversible()["azure"]["gateway"]["tags"]["owner"] == "network"
     assert any("412 PreconditionFailed" in line for line in told)
 
 
 def test_an_operation_that_is_superseded_is_done_again_on_top(
-    twin: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
+    live: Any, gateway: Gateway, patience: Patience, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twin.mode(busy="supersede")
+    live.mode(busy="supersede")
+    live.speed(100)
     session = gateway._session
-    edit = once(lambda: twin.edit("gateway", tags={"owner": "network"}, put_back=["IC-Web1"]))
+    edit = once(lambda: live.edit("gateway", tags={"owner": "network"}, put_back=["IC-Web1"]))
     real = session.result
 
     def result(poller: Any) -> Any:
@@ -144,19 +148,20 @@ def test_an_operation_that_is_superseded_is_done_again_on_top(
 
     monkeypatch.setattr(session, "result", result)
     gateway.change_members(POOL, remove=FIVE, patience=patience)
-    found = twin.reversible()["azure"]["gateway"]
+    found = live.reversible()["azure"]["gateway"]
     assert (found["tags"]["owner"], len(found["serving"][POOL])) == ("network", 5)
+    assert any("Superseded" in line for line in told)
 
 
 def test_our_change_that_is_overwritten_right_after_is_loud(
-    twin: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
+    live: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = gateway._session
     real = session.result
 
     def result(poller: Any) -> Any:
         found = real(poller)
-        twin.edit("gateway", put_back=["IC-Web1"])
+        live.edit("gateway", put_back=["IC-Web1"])
         return found
 
     monkeypatch.setattr(session, "result", result)
@@ -165,15 +170,18 @@ def test_our_change_that_is_overwritten_right_after_is_loud(
 
 
 def test_a_change_that_ours_overwrote_is_loud(
-    twin: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
+    live: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If-Match ignored, and the other write slips in while ours is on its way."""
     monkeypatch.setattr(module, "_WATCH", 0.05)
-    twin.mode(if_match="ignored", busy="supersede")
-    twin.fault("slow", system="azure", method="PUT", path=PATH, seconds=0.6)
-    colleague = threading.Timer(0.3, lambda: twin.edit("gateway", add_rule="partner", drain=["IC-Web9"]))
-    started = threading.Event()
-    monkeypatch.setattr(gateway, "_unmoved", lambda *_: started.set() or colleague.start())
+    live.mode(if_match="ignored", busy="supersede")
+    live.fault("slow", system="azure", method="PUT", path=PATH, seconds=0.6)
+    colleague = threading.Timer(0.3, lambda: live.edit("gateway", add_rule="partner", drain=["IC-Web9"]))
+
+    def start(*_: object) -> None:
+        colleague.start()
+
+    monkeypatch.setattr(gateway, "_unmoved", start)
     with pytest.raises(LostUpdate) as caught:
         gateway.change_members(POOL, remove=FIVE, patience=patience)
     colleague.join()
@@ -183,14 +191,14 @@ def test_a_change_that_ours_overwrote_is_loud(
 
 
 def test_a_later_change_of_others_on_top_of_ours_is_no_loss(
-    twin: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
+    live: Any, gateway: Gateway, patience: Patience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = gateway._session
     real = session.result
 
     def result(poller: Any) -> Any:
         found = real(poller)
-        twin.edit("gateway", add_rule="partner")
+        live.edit("gateway", add_rule="partner")
         return found
 
     monkeypatch.setattr(session, "result", result)
@@ -200,54 +208,54 @@ def test_a_later_change_of_others_on_top_of_ours_is_no_loss(
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("do", [{"do": "reset"}, {"do": "status", "status": 503}, {"do": "hang"}])
 def test_a_lost_answer_is_looked_into_before_writing_again(
-    twin: Any, azure: Any, patience: Patience, when: str, do: dict[str, Any]
+    live: Any, azure: Any, patience: Patience, when: str, do: dict[str, Any]
 ) -> None:
-    twin.fault(**do, system="azure", method="PUT", path=PATH, when=when)
+    live.fault(**do, system="azure", method="PUT", path=PATH, when=when)
     gateway = Gateway(azure(timeout=0.3), NAME)
     change = gateway.change_members(POOL, remove=FIVE, patience=patience)
     assert (change.before, change.after, change.put) == (ALL, ALL - FIVE, True)
-    assert puts(twin) == (2 if when == "before" else 1)
+    assert puts(live) == (2 if when == "before" else 1)
 
 
-def test_reads_and_polls_that_fail_in_passing_do_not_matter(twin: Any, gateway: Gateway, patience: Patience) -> None:
-    twin.fault("status", system="azure", method="GET", path=PATH, status=503)
-    twin.fault("reset", system="azure", method="GET", path="operations/")
-    twin.fault("status", system="azure", method="GET", path="operations/", status=500)
+def test_reads_and_polls_that_fail_in_passing_do_not_matter(live: Any, gateway: Gateway, patience: Patience) -> None:
+    live.fault("status", system="azure", method="GET", path=PATH, status=503)
+    live.fault("reset", system="azure", method="GET", path="operations/")
+    live.fault("status", system="azure", method="GET", path="operations/", status=500)
     gateway.change_members(POOL, remove=FIVE, patience=patience)
-    assert len(twin.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
-    assert puts(twin) == 1
+    assert len(live.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
+    assert puts(live) == 1
 
 
 def test_an_operation_that_fails_is_an_error_and_the_next_call_goes_on(
-    twin: Any, gateway: Gateway, patience: Patience, told: Any
+    live: Any, gateway: Gateway, patience: Patience, told: Any
 ) -> None:
-    twin.fault("fail", system="azure", method="PUT", path=PATH)
+    live.fault("fail", system="azure", method="PUT", path=PATH)
     with pytest.raises(VendorError, match="InternalServerError"):
         gateway.change_members(POOL, remove=FIVE, patience=patience)
     assert gateway.read().provisioning_state == "Failed"
-    assert len(twin.reversible()["azure"]["gateway"]["serving"][POOL]) == 10
+    assert len(live.reversible()["azure"]["gateway"]["serving"][POOL]) == 10
     change = gateway.change_members(POOL, remove=FIVE, patience=patience)
     assert change.put
-    assert len(twin.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
+    assert len(live.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
     assert any("state Failed" in line for line in told)
 
 
-def test_a_refused_write_is_told_and_not_repeated(twin: Any, gateway: Gateway, patience: Patience) -> None:
-    twin.fault("status", system="azure", method="PUT", path=PATH, status=403)
+def test_a_refused_write_is_told_and_not_repeated(live: Any, gateway: Gateway, patience: Patience) -> None:
+    live.fault("status", system="azure", method="PUT", path=PATH, status=403)
     with pytest.raises(VendorError) as caught:
         gateway.change_members(POOL, remove=FIVE, patience=patience)
     assert caught.value.status == 403
-    assert puts(twin) == 1
+    assert puts(live) == 1
 
 
-def test_stop_and_deadline_end_the_waiting(twin: Any, gateway: Gateway, patience: Patience) -> None:
-    twin.fault("status", system="azure", method="GET", path="operations/", status=503, times=500)
+def test_stop_and_deadline_end_the_waiting(live: Any, gateway: Gateway, patience: Patience) -> None:
+    live.fault("status", system="azure", method="GET", path="operations/", status=503, times=500)
     threading.Timer(0.1, patience.stop.set).start()
     since = time.monotonic()
     with pytest.raises(Stopped):
         gateway.change_members(POOL, remove=FIVE, patience=patience)
     assert time.monotonic() - since < 2
     fresh = Patience(time.monotonic() + 0.1, poll=0.02)
-    twin.fault("status", system="azure", method="GET", path="applicationGateways", status=503, times=50)
+    live.fault("status", system="azure", method="GET", path="applicationGateways", status=503, times=50)
     with pytest.raises((DeadlinePassed, VendorError)):
         gateway.change_members(POOL, add=FIVE, patience=fresh)
