@@ -114,12 +114,13 @@ class Balancer:
     def healthy_member(self, member: Member, server: Server) -> bool:
         """Say the same of one member: probes come at an interval, and it takes some to lose faith."""
         now, interval = self._clock.now(), timedelta(seconds=self._probe_seconds)
-        if now < member.joined + interval or self._traffic.breaks(server.name, PROBE_PATH):
+        noticed = now - interval * self._threshold
+        if now < member.joined + interval or self._traffic.breaks(server.name, PROBE_PATH, noticed):
             return False
         if server.up:
             lost = server.down_at and server.up_at and server.up_at - server.down_at > interval * self._threshold
             return not (lost and server.up_at and now < server.up_at + interval)
-        return server.down_at is not None and now < server.down_at + interval * self._threshold
+        return server.down_at is not None and noticed < server.down_at
 
     def health(self, pool: str) -> list[tuple[str, str, str]]:
         """Return each member's address, health and probe log as the last probe report has them.

@@ -64,6 +64,7 @@ class Control:
                 fault = Fault.parse(await _body(request))
             except (ValueError, TypeError, re.error) as error:
                 return _refuse(str(error))
+            fault.since = self._world().clock.now()
             traffic.faults.append(fault)
         return JSONResponse({"faults": [f.report() for f in traffic.faults]})
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ Envelope = Callable[[int], tuple[bytes, str]]
 class Fault:
     """One thing that goes wrong: which requests it strikes, how, after how many, how often.
 
-    times is None for "until deleted"; status, seconds, pid, body and headers belong to single kinds.
+    times is None for "until deleted"; since is the world's time when it began; status, seconds, pid, body
+    and headers belong to single kinds.
     """
 
     do: str
@@ -46,6 +48,7 @@ class Fault:
     seen: int = 0
     fired: int = 0
     errors: list[str] = field(default_factory=list)
+    since: datetime | None = None
 
     @classmethod
     def parse(cls, wanted: dict[str, Any]) -> "Fault":
@@ -103,7 +106,7 @@ class Fault:
 
     def report(self) -> dict[str, Any]:
         """Return it as the control interface shows it."""
-        shown = {k: v for k, v in asdict(self).items() if v not in (None, {}, [])}
+        shown = {k: v for k, v in asdict(self).items() if v not in (None, {}, []) and k != "since"}
         match = {k: shown.pop(k) for k in ("system", "method", "path") if k in shown}
         return {"match": match, **shown, "fired": self.fired, "errors": self.errors}
 
@@ -131,11 +134,16 @@ class Traffic:
         """Count this request at every fault that it matches, and return those that strike it."""
         return [f for f in self.faults if f.matches(system, method, path) and f.strikes()]
 
-    def breaks(self, system: str, path: str) -> bool:
-        """Say whether a standing fault would keep this system from answering a probe; counts nothing."""
+    def breaks(self, system: str, path: str, before: datetime) -> bool:
+        """Say whether a fault that has stood since `before` keeps this system from answering probes.
+
+        Probes count for no fault, so that only one without `times` can do so.
+        """
         return any(
             f.matches(system, "GET", path)
-            and not f.spent
+            and f.times is None
+            and f.since is not None
+            and f.since <= before
             and f.seen >= f.skip
             and (f.do in ("reset", "hang") or (f.do == "status" and f.status >= 400))
             for f in self.faults

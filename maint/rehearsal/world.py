@@ -20,6 +20,7 @@ from maint.rehearsal.front import Front, History
 from maint.rehearsal.fronts.azure import AzureFront, Mode
 from maint.rehearsal.fronts.azure_devops import AzureDevOpsFront
 from maint.rehearsal.fronts.newrelic import NewRelicFront
+from maint.rehearsal.fronts.slack import SlackFront
 from maint.rehearsal.proxy import Proxy, redirect
 from maint.rehearsal.servers import ServerApp
 from maint.rehearsal.site import SiteState, marketing_app, site_app
@@ -27,7 +28,7 @@ from maint.rehearsal.site import SiteState, marketing_app, site_app
 ZONE = ZoneInfo("America/New_York")
 BEGINNING = datetime(2025, 3, 17, 8, tzinfo=ZONE)
 
-OTHER_FRONTS: tuple[Callable[[WorldClock, History], Front], ...] = (NewRelicFront, AzureDevOpsFront)
+OTHER_FRONTS: tuple[Callable[[WorldClock, History], Front], ...] = (NewRelicFront, AzureDevOpsFront, SlackFront)
 """The vendors that know nothing of servers and gateway."""
 
 

@@ -11,7 +11,7 @@ GROUP = "rg-payments-prd"
 
 
 @pytest.fixture(autouse=True)
-def _in_a_hurry(world: dict[str, Any], control: httpx.Client) -> None:
+def _in_a_hurry(world: dict[str, Any], control: httpx.Client) -> None:  # noqa: ARG001 - the fresh world comes first
     """Patch runs last half an hour of the world's time."""
     control.post("/clock", json={"speed": 4000})
 
