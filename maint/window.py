@@ -264,8 +264,8 @@ def choose_window(folder: Path, named: str | None, now: datetime, production: bo
         raise bad[0]
     if len(good) == 1 or not production:
         return min(good, key=lambda window: window.opens)
-    listed = ", ".join(f"{each.name} ({each.opens:%Y-%m-%d %H:%M} to {each.closes:%m-%d %H:%M})" for each in good)
-    what = f"{'several windows are' if current else 'no window is'} open at {now:%Y-%m-%d %H:%M}: {listed}"
+    listed = ", ".join(f"{each.name} ({each.opens:%Y-%m-%d %H:%M} to {each.closes:%Y-%m-%d %H:%M %Z})" for each in good)
+    what = f"{'several windows are' if current else 'no window is'} open at {now:%Y-%m-%d %H:%M %Z}: {listed}"
     raise WindowError(what, where=shown(folder), next="say which with --window NAME")
 
 
