@@ -96,6 +96,17 @@ def test_exactly_one_stage_runs_when_all_others_are_skipped(
     assert set(kept()["job schedules"].values()) == {"rescheduled"}
 
 
+def test_a_runs_link_leads_to_a_page_for_people(project: Project, control: httpx.Client) -> None:
+    control.post("/faults", json={"match": {"path": "/runs$"}, "do": "fail", "times": 1}).raise_for_status()
+    run = project.run(11, ONLY_PRE_MAINTENANCE)
+    project.ended(run["id"])
+    shown = project.client.get(run["_links"]["web"]["href"])
+    assert shown.status_code == 200
+    assert '<span class="failed">failed</span>' in shown.text
+    assert "PowerShell exited with code &#39;1&#39;." in shown.text
+    assert project.client.get(f"{API.removesuffix('_apis')}_build/results?buildId=1").status_code == 404
+
+
 def test_asked_twice_it_runs_twice(project: Project, kept: Callable[[], dict[str, Any]]) -> None:
     numbers = [project.run(11, ONLY_PRE_MAINTENANCE)["id"] for _ in range(2)]
     for number in numbers:

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from maint.rehearsal.clock import WorldClock
 from maint.rehearsal.front import History, told_to_fail
 from maint.rehearsal.fronts.azure_devops.answers import Answers, identity, many
 from maint.rehearsal.fronts.azure_devops.gate import guarded, person, sign_in
+from maint.rehearsal.fronts.azure_devops.page import render
 from maint.rehearsal.fronts.azure_devops.pipelines import PIPELINES, PREPARATION, Pipeline
 from maint.rehearsal.fronts.azure_devops.refusal import Refusal
 from maint.rehearsal.fronts.azure_devops.runs import Approval, Run, Runs
@@ -72,7 +73,8 @@ class AzureDevOpsFront:
         found = [Route(path, guarded(handler), methods=[method]) for path, method, handler in table]
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         nothing = Route("/{organization}/{rest:path}", guarded(_nothing_here), methods=methods)
-        return [Route("/_signin", sign_in), *found, nothing]
+        results = Route(f"{_PROJECT}/_build/results", self._results)
+        return [Route("/_signin", sign_in), results, *found, nothing]
 
     def reversible(self) -> dict[str, Any]:
         """Return nothing: what a run has done is not undone by taking the run back."""
@@ -227,6 +229,12 @@ class AzureDevOpsFront:
             message = "Only the status can be updated, and only to cancelling."
             raise Refusal(400, "InvalidBuildUpdateException", message)
         return JSONResponse(answers.build(run))
+
+    async def _results(self, request: Request) -> Response:
+        """Show a run to a person, who needs no token for it here."""
+        number = request.query_params.get("buildId", "")
+        run = self._runs.all.get(int(number)) if number.isdigit() else None
+        return HTMLResponse(render(run)) if run else PlainTextResponse("There is no such run.", status_code=404)
 
     async def _timeline(self, request: Request, answers: Answers) -> Response:
         return JSONResponse(answers.timeline(self._run(request)))
