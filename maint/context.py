@@ -40,10 +40,10 @@ def project_root(start: Path) -> Path:
     )
 
 
-def open_context(root: Path, *, start_twin: bool = True) -> Context | None:
+def find_context(root: Path, *, start_twin: bool = False) -> Context | None:
     """Open the environment that MAINT_ENV names, with its clock and journal; in rehearsal a twin runs afterwards.
 
-    start_twin: False returns None where a rehearsal has no twin, rather than starting one.
+    start_twin: whether to start one where there is none; without, None is returned then.
     Raises UsageProblem, with nothing live touched.
     """
     if environment_name() == "production":
@@ -56,6 +56,14 @@ def open_context(root: Path, *, start_twin: bool = True) -> Context | None:
     clock = TwinClock(twin)
     scope = f"rehearsal:{twin.world}"
     return Context(root, environment, clock, Journal(journal_url(scope), scope, moment=clock.now), twin)
+
+
+def open_context(root: Path) -> Context:
+    """Open the environment that MAINT_ENV names, starting a twin for a rehearsal where there is none."""
+    context = find_context(root, start_twin=True)
+    if context is None:
+        raise UsageProblem("no twin could be started", next="cat .maint/twin.log")
+    return context
 
 
 def local(moment: datetime, like: datetime) -> str:

@@ -170,6 +170,4 @@ def _refuse_strangers(environment: Environment, path: Path) -> None:
         return
     for system in (environment.azure, environment.newrelic, environment.azure_devops, environment.slack):
         if not system.url.startswith(environment.handover.url + "/"):
-            raise UsageProblem(
-                f"{system.url} is not the twin; a rehearsal speaks to {{twin}} only", where=str(path)
-            )
+            raise UsageProblem(f"{system.url} is not the twin; a rehearsal speaks to {{twin}} only", where=str(path))

@@ -7,6 +7,7 @@ input whose other end only the run holds. It loads nothing until it is needed.
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 GOODBYE = b"bye\n"
@@ -28,10 +29,8 @@ class Guardian:
         """Tell the guardian that there is nothing for it to do, and wait until it is gone (at most 10 s)."""
         if self._write_end < 0:
             return
-        try:
+        with suppress(BrokenPipeError):  # it may be gone already
             os.write(self._write_end, GOODBYE)
-        except BrokenPipeError:
-            pass  # it is gone already
         os.close(self._write_end)
         self._write_end = -1
         try:
@@ -56,11 +55,11 @@ def start_guardian(run: str, phase: str, scope: str, *, token: str, journal: str
     return Guardian(process, write_end)
 
 
-def main() -> int:
+def main() -> None:
     """Wait for the end of the pipe; without a goodbye, end what is left of the run and restore."""
     run, phase, scope = sys.argv[1:4]
     if os.read(0, len(GOODBYE)) == GOODBYE:
-        return 0
+        return
     print(f"run {run} ended without a goodbye; giving back what it took", flush=True)
     _end_workers(phase, scope)
     os.execv(  # noqa: S606 - the same pid goes on as the restore: there is no second code path
@@ -82,4 +81,4 @@ def _end_workers(phase: str, scope: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

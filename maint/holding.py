@@ -180,7 +180,10 @@ class Holder:
     def _adopt(self, hold: HoldRecord) -> HoldRecord:
         if hold.run and hold.run != self.run and self.run_alive(hold.run):
             raise MaintError(
-                f"{hold.title}: another run is at it", where=hold.resource, holder=f"run {hold.run}", next="maint status"
+                f"{hold.title}: another run is at it",
+                where=hold.resource,
+                holder=f"run {hold.run}",
+                next="maint status",
             )
         log.info("adopted: %s (held since %s)", hold.title, hold.opened)
         return self.journal.adopt(hold, self.run)

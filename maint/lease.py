@@ -49,7 +49,8 @@ class LeaseHeld(MaintError):
         living = record.living() if record.host == host() else []
         roles = ", ".join(f"{process.role} {process.pid}" for process in living) or f"host {record.host}"
         super().__init__(
-            f"{record.phase} is being run already ({roles}; its lease ends in {max(0, seconds_left):.0f} s unless renewed)",
+            f"{record.phase} is being run already ({roles}; "
+            f"its lease ends in {max(0, seconds_left):.0f} s unless renewed)",
             holder=f"{record.who} since {record.since}, run {record.run}",
             next="wait for it, or end it there with Ctrl-C; maint status shows what it holds",
         )
@@ -88,7 +89,11 @@ class Lease:
         return LeaseRecord(**row) if row else None
 
     def _mine(self) -> tuple[Any, ...]:
-        return (leases.c.scope == self.journal.scope, leases.c.phase == self.phase, leases.c.token == self.token)
+        return (
+            leases.c.scope == self.journal.scope,
+            leases.c.phase == self.phase,
+            leases.c.token == self.token,
+        )
 
     def add(self, process: Process) -> None:
         """Record one more process that works under this lease."""
@@ -160,7 +165,13 @@ def take_lease(journal: Journal, phase: str, run: str, *, role: str = "run") -> 
 
 
 def take_lease_patiently(
-    journal: Journal, phase: str, run: str, *, role: str, tell: Callable[[str], None], pause: Callable[[], None]
+    journal: Journal,
+    phase: str,
+    run: str,
+    *,
+    role: str,
+    tell: Callable[[str], None],
+    pause: Callable[[], None],
 ) -> Lease:
     """Take the lease as take_lease does, but wait while a guardian or a restore is still giving back.
 

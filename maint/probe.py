@@ -90,7 +90,10 @@ class Probe:
         try:
             answer = client.get(
                 f"https://{handover.www if handover else host}/",
-                headers={"Host": host, "User-Agent": f"maint-probe {self._environment.site.user_agent_suffix}"},
+                headers={
+                    "Host": host,
+                    "User-Agent": f"maint-probe {self._environment.site.user_agent_suffix}",
+                },
                 extensions={"sni_hostname": host},
             )
             wrong = f"HTTP {answer.status_code}" if answer.status_code >= 500 else ""

@@ -29,7 +29,7 @@ class Tag:
 
     def __str__(self) -> str:
         """Return it as it travels with the request, where the vendor lets it."""
-        return f"{self.window}/{self.step}"
+        return f"{self.window}-{self.step}".replace("/", "-")  # some vendors put it into a URL
 
 
 @dataclass(frozen=True)

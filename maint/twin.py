@@ -36,8 +36,8 @@ class Handover(BaseModel):
 class Twin:
     """A running twin, through its control interface."""
 
-    def __init__(self, handover: Handover, *, ours: bool = False) -> None:
-        self.handover, self.ours = handover, ours
+    def __init__(self, handover: Handover, path: Path, *, ours: bool = False) -> None:
+        self.handover, self.path, self.ours = handover, path, ours
 
     @cached_property
     def _client(self) -> httpx.Client:
@@ -102,7 +102,7 @@ def find_twin(root: Path, *, start: bool = True) -> Twin | None:
 def _answering(path: Path) -> Twin | None:
     """Return the twin that the file speaks of, or None when there is no file or nobody answers."""
     try:
-        twin = Twin(Handover.model_validate_json(path.read_bytes()))
+        twin = Twin(Handover.model_validate_json(path.read_bytes()), path.resolve())
         twin.ask("/clock")
     except (OSError, ValidationError, MaintError):
         return None
@@ -124,6 +124,6 @@ def _start(path: Path) -> Twin:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and child.poll() is None:
         if path.exists():
-            return Twin(Handover.model_validate(json.loads(path.read_text())), ours=True)
+            return Twin(Handover.model_validate(json.loads(path.read_text())), path, ours=True)
         time.sleep(0.05)
     raise MaintError("the twin did not start", where=str(log), next=f"cat {log}")

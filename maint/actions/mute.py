@@ -71,7 +71,7 @@ class MuteNewRelic(Reversible):
 
 @dataclass(frozen=True)
 class MuteAzure(Reversible):
-    """An Azure alert processing rule that suppresses notifications for some VMs; starts, until: ISO-8601 with offset."""
+    """An Azure alert processing rule that silences some VMs; starts, until: ISO-8601 with offset."""
 
     kind: ClassVar[str] = "mute Azure"
 

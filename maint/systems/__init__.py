@@ -103,6 +103,10 @@ class Systems:
 
         return VirtualMachines(self._azure)
 
+    def vm_id(self, vm: str) -> str:
+        """Return the resource id of a VM."""
+        return self._azure.resource_id("Microsoft.Compute/virtualMachines", vm)
+
     @cached_property
     def alert_rules(self) -> "AlertRules":
         """Azure Monitor's alert processing rules."""

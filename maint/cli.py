@@ -1,0 +1,124 @@
+"""`maint`: what happens outside a run. `pytest -m PHASE` is the way to run one."""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from maint.context import Context, find_context, project_root
+from maint.errors import MaintError, UsageProblem
+from maint.journal import HoldRecord
+from maint.restore import Restore
+from maint.runlog import log
+from maint.status import Status, read_status, show_status
+
+HELD = 3
+
+app = typer.Typer(
+    help="A maintenance window's holds, steps and rehearsals. A phase itself is run with: pytest -m PHASE",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False, soft_wrap=True)
+
+
+def _context() -> Context | None:
+    return find_context(project_root(Path.cwd()))
+
+
+@app.command()
+def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Show what is held, how the steps stand, and the last runs. Exit code 0: nothing is held; 3: something is."""
+    context = _context()
+    found = read_status(context) if context else Status("rehearsal", None, (), {}, (), ())
+    if as_json:
+        print(json.dumps(asdict(found), indent=2, default=str))
+    else:
+        show_status(found, console, context.root if context else Path.cwd())
+    raise typer.Exit(HELD if found.holds else 0)
+
+
+@app.command()
+def restore(
+    holds: Annotated[list[str] | None, typer.Argument(help="hold ids; all that is held where none is named")] = None,
+    *,
+    run: Annotated[str | None, typer.Option(help="only what this run took and still owns")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Give back what is held. Waits for servers that are not ready. Exit code 0: all is back; 3: something is not."""
+    context = _context()
+    chosen = _chosen(context, holds or [], run) if context else []
+    if context is None or not chosen:
+        console.print("Nothing is held.")
+        return
+    for hold in chosen:
+        console.print(f"  {hold.id}  {hold.title}, since {hold.opened} (run {hold.run}, {hold.state})")
+    if not yes and not _confirmed(len(chosen)):
+        raise typer.Exit(2)
+    _show_log()
+    outcome = Restore(context, _say).give_back(chosen, run)
+    for hold in outcome.left:
+        console.print(f"STILL HELD  {hold.title} · hold {hold.id} · {hold.why}", style="bold red")
+    console.print(f"{len(outcome.reverted)} given back, {len(outcome.left)} still held.")
+    raise typer.Exit(HELD if outcome.left else 0)
+
+
+def _chosen(context: Context, ids: list[str], run: str | None) -> list[HoldRecord]:
+    if ids:
+        return [hold for hold in map(context.journal.hold, ids) if hold.open]
+    return context.journal.holds(run=run)
+
+
+def _confirmed(count: int) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageProblem("nobody can be asked here", where="maint restore", next="maint restore --yes")
+    return typer.confirm(f"Give {'this' if count == 1 else f'these {count}'} back now?")
+
+
+@app.command()
+def release(
+    hold: Annotated[str, typer.Argument(help="the hold's id, as maint status shows it")],
+    reason: Annotated[str, typer.Option(help="why it stays as it is")],
+) -> None:
+    """Close a hold without giving anything back: the server stays out, and no run waits for it any more."""
+    context = _context()
+    if context is None:
+        raise UsageProblem("no rehearsal is running, so nothing is held", where="maint release")
+    record = context.journal.hold(hold)
+    if not record.open:
+        raise UsageProblem(f"{record.title} is {record.state} already", where=f"hold {record.id}")
+    context.journal.set_hold(record, "released", f"{reason} ({context.journal.who})")
+    console.print(f"Released: {record.title}. It stays as it is; nothing will give it back. Reason: {reason}")
+
+
+def _show_log() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("  %(asctime)s  %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _say(words: str) -> None:
+    log.debug("%s", words)
+
+
+def main() -> None:
+    """Run a command; what goes wrong is one sentence and an exit code."""
+    try:
+        app()
+    except MaintError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), style="bold red", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

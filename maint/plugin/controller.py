@@ -1,0 +1,252 @@
+"""The run's own process: lease, guardian, signals, clock and probe around the tests, and the end of it all."""
+
+import contextlib
+import os
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maint.context import Context
+from maint.errors import LeaseLost, MaintError
+from maint.guardian import Guardian, start_guardian
+from maint.holding import Outcome
+from maint.journal import new_id
+from maint.lease import LeaseHeld, take_lease_patiently
+from maint.plugin import selection
+from maint.plugin.report import Report
+from maint.plugin.screen import Screen
+from maint.plugin.selection import Asked
+from maint.plugin.signals import Signals
+from maint.plugin.state import CONTEXT, RUN
+from maint.plugin.verdict import Verdict
+from maint.probe import Probe
+from maint.processes import process_of
+from maint.run import Run
+from maint.runlog import log, write_log
+from maint.speed import BROWSING, working_speed
+from maint.window import Phase, Window
+
+HELD = 3
+WAIT_FOR_HEALER_SECONDS = 3600.0
+
+
+class Controller:
+    """One run of a phase, or of suites alone, from the controller's side."""
+
+    def __init__(self, config: pytest.Config, asked: Asked, context: Context) -> None:
+        self.config, self.asked = config, asked
+        self.context: Context = context
+        if context.twin:
+            os.environ["MAINT_TWIN"] = str(context.twin.path)  # workers, guardian and restore find the same world
+        config.stash[CONTEXT] = context
+        self.id = new_id()
+        self.folder = _folder(config.rootpath, asked)
+        self.screen = Screen()
+        self.run: Run | None = None
+        self.guardian: Guardian | None = None
+        self.signals = Signals(self._stop, self._stop_now)
+        self.probe = Probe(context.environment, context.clock)
+        self.verdict = Verdict()
+        self.finished = self.browsing = False
+        self._set_options()
+
+    def _set_options(self) -> None:
+        """Let the other plugins write into this run's folder; each run has its own, since Playwright empties its."""
+        option = self.config.option
+        option.htmlpath = option.htmlpath or str(self.folder / "report.html")
+        option.self_contained_html = True
+        option.output = str(self.folder / "browser")
+        option.tbstyle = "short" if option.tbstyle == "auto" else option.tbstyle
+        option.showcapture = "no"  # the log is on the screen already, and in the report
+        if option.screenshot == "off":
+            option.screenshot = "only-on-failure"
+        if option.tracing == "off":
+            option.tracing = "retain-on-failure"
+        if self.asked.phase:
+            option.maxworkerrestart = "0"  # a lead that dies ends the phase
+
+    # the beginning -------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Take the lease, start the guardian, handle the signals, open the window and begin to probe."""
+        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.showfspath = False
+        self.config.pluginmanager.register(Report(self), "maint-report")
+        if self.config.option.verbose <= 0:
+            self.config.pluginmanager.register(self.screen, "maint-screen")
+        write_log(self.folder / "run.log", self.context.clock, self._zone())
+        self.screen.follow(self.folder / "run.log")
+        if self.asked.phase is None or self.asked.window is None:
+            self.context.clock.run_at(BROWSING)
+            return
+        try:
+            self._banner(self._begin(self.asked.window, self.asked.phase))
+        except (LeaseHeld, MaintError) as problem:
+            self.screen.line(str(problem), "bold red")
+            pytest.exit(str(problem), returncode=4 if isinstance(problem, LeaseHeld) else problem.exit_code)
+
+    def _zone(self) -> datetime:
+        return self.asked.phase.opens if self.asked.phase else self.context.clock.now()
+
+    def _begin(self, window: Window, phase: Phase) -> Run:
+        until = time.monotonic() + WAIT_FOR_HEALER_SECONDS
+
+        def pause() -> None:
+            if time.monotonic() > until:
+                raise MaintError("the restore that was waited for does not end", next="maint status")
+            time.sleep(0.5)
+
+        journal = self.context.journal
+        lease = take_lease_patiently(journal, phase.name, self.id, role="run", tell=self.screen.line, pause=pause)
+        self.run = run = Run(self.id, self.context, window, phase, lease, self.folder)
+        self.config.stash[RUN] = self.run
+        self.signals.install()
+        if not self.config.option.no_guardian:
+            self.guardian = start_guardian(
+                self.id,
+                phase.name,
+                journal.scope,
+                token=lease.token,
+                journal=journal.url,
+                log=self.folder / "guardian.log",
+            )
+            lease.add(process_of("guardian", self.guardian.pid))
+        lease.keep_alive()
+        journal.begin_run(self.id, window.name, phase.name, partial=self.asked.partial, report=str(self.folder))
+        self.context.clock.open_at(phase.opens)
+        self.context.clock.run_at(working_speed(self.context, self.config.option.speed))
+        self.probe.start()
+        return run
+
+    def _banner(self, run: Run) -> None:
+        environment = self.context.environment
+        where = (
+            "PRODUCTION"
+            if environment.production
+            else f"rehearsal on the twin at {self.context.twin and self.context.twin.handover.url}"
+        )
+        hours = f"{run.phase.opens:%a %H:%M} to {run.phase.closes:%H:%M %Z}"
+        style = "bold white on red" if environment.production else "bold"
+        self.screen.line(f"{run.phase.name} of {run.window.title} ({hours}) · {where}", style)
+        partial = " · PARTIAL: not the whole phase" if self.asked.partial else ""
+        guardian = f"guardian {self.guardian.pid}" if self.guardian else "no guardian"
+        self.screen.line(f"run {run.id} · {guardian} · {self.folder.relative_to(self.config.rootpath)}{partial}", "dim")
+
+    # pytest-xdist --------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker which run it belongs to."""
+        told = {"run": self.id, "folder": str(self.folder), "log": str(self.folder / "run.log")}
+        if self.run:
+            told["token"] = self.run.lease.token
+        node.workerinput["maint"] = told
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Let one worker do all steps, and all of them the browser tests."""
+        from maint.plugin.scheduling import StepsFirst  # noqa: PLC0415 - only under xdist
+
+        return StepsFirst(config, log)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Let the world run at a browser's pace from the first browser test on."""
+        if self.run and not self.browsing and not nodeid.startswith(f"{selection.STEPS}/"):
+            self.browsing = True
+            self.context.clock.run_at(BROWSING)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count outcomes."""
+        self.verdict.count(report)
+
+    # the end -------------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Give back whatever the run still holds, whatever happened to its workers; then the report is written."""
+        self.finished = True
+        if self.run is None:
+            self.verdict.settle(int(exitstatus), Outcome((), ()), None)
+            return
+        self.signals.quiet.set()
+        outcome = self._give_back_the_rest(self.run)
+        self.verdict.settle(int(exitstatus), outcome, self.probe.stop())
+        if self.verdict.held:
+            session.exitstatus = HELD
+        self.run.journal.note("probe", "www", str(self.verdict.tally))
+        self.run.journal.end_run(self.id, self.verdict.word)
+
+    def _give_back_the_rest(self, run: Run) -> Outcome:
+        holds = run.journal.holds(run=run.id)
+        if not holds:
+            return Outcome((), ())
+        self.context.clock.run_at(working_speed(self.context, self.config.option.speed))
+        unsettled = [hold for hold in holds if hold.state != "stuck"]
+        stuck = tuple(hold for hold in holds if hold.state == "stuck")
+        if unsettled:
+            log.info("giving back what the run still holds: %s", ", ".join(hold.title for hold in unsettled))
+        try:
+            return run.give_back(unsettled) + Outcome((), stuck)
+        except LeaseLost as lost:
+            log.error("%s", lost)
+            return Outcome((), tuple(holds))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self) -> None:
+        """Hand the report, which is written by now, to Slack."""
+        if self.run is None:
+            return
+        report = Path(self.config.option.htmlpath)
+        told = self.run.announcer.report(self.verdict.summary(self.run), report if report.exists() else None)
+        if not told:
+            self.verdict.warnings.append("Slack did not take the report; it is only here")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        """Let go of the lease and the guardian, and say last what matters most."""
+        self.screen.close()
+        if self.run:
+            self.run.lease.release()
+        if self.guardian:
+            self.guardian.goodbye()
+        self.signals.restore()
+        if self.finished:
+            for words, style in self.verdict.last_lines(self.run, Path(self.config.option.htmlpath)):
+                self.screen.line(words, style)
+        if self.context.twin and not (self.run and self.verdict.held):
+            self.context.twin.stop()
+
+    def _stop(self) -> None:
+        log.warning("%s: nothing new is started; giving back. Once more: stop now", self.signals.received[0])
+        if self.run:
+            with contextlib.suppress(MaintError):
+                self.run.lease.stop()
+
+    def _stop_now(self) -> None:
+        """Leave everything as it is, in the journal, and say how to go on."""
+        if self.guardian:
+            self.guardian.goodbye()
+        os.write(2, b"\nstopped now; what was taken is in the journal.\nTo give it back: maint restore\n")
+        sys.stderr.flush()
+
+
+def _folder(root: Path, asked: Asked) -> Path:
+    """Make and return this run's own folder under reports/."""
+    window = asked.window.name if asked.window else "suites"
+    what = asked.phase.name if asked.phase else "-".join(asked.suites)
+    started = datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
+    folder = root / "reports" / window / what / started
+    for attempt in range(2, 100):
+        try:
+            folder.mkdir(parents=True, mode=0o700)
+        except FileExistsError:
+            folder = folder.with_name(f"{started}-{attempt}")
+        else:
+            return folder
+    raise MaintError("no folder for this run's report", where=str(folder))

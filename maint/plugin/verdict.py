@@ -1,0 +1,90 @@
+"""How a run ended, in one word, in the report's first lines, in Slack and in the terminal's last."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from maint.holding import Outcome
+from maint.journal import HoldRecord
+from maint.probe import Tally
+from maint.run import Run
+from maint.window_steps import Notify
+
+INTERRUPTED = 2
+STYLES = {"green": "bold green", "red": "bold red", "interrupted": "bold yellow"}
+
+
+@dataclass
+class Verdict:
+    """Counts outcomes while the run goes on, and knows at its end what is still held."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    held: tuple[HoldRecord, ...] = ()
+    tally: Tally | None = None
+    word: str = "interrupted"
+    warnings: list[str] = field(default_factory=list)
+
+    def count(self, report: pytest.TestReport) -> None:
+        """Count one phase of one test."""
+        if report.when == "call" or not report.passed:
+            self.counts[report.outcome if report.when == "call" or report.skipped else "failed"] += 1
+
+    def settle(self, exitstatus: int, outcome: Outcome, tally: Tally | None) -> None:
+        """Decide: interrupted, red (a test failed or something is still held), or green."""
+        self.held, self.tally = outcome.left, tally
+        if exitstatus == INTERRUPTED:
+            self.word = "interrupted"
+        else:
+            self.word = "red" if exitstatus or outcome.left else "green"
+
+    @property
+    def numbers(self) -> str:
+        """Return the outcomes as a person reads them: "31 passed, 1 failed"."""
+        return ", ".join(f"{self.counts[word]} {word}" for word in ("passed", "failed", "skipped") if self.counts[word])
+
+    def summary(self, run: Run) -> str:
+        """Return the verdict for Slack: what ended how, what is still held, what the site's visitors saw."""
+        sign = {"green": ":white_check_mark:", "red": ":x:"}.get(self.word, ":warning:")
+        lines = [
+            f"{sign} {run.phase.name} of {run.window.title}: {self.word.upper()} ({self.numbers or 'nothing ran'})"
+        ]
+        lines += [f":warning: STILL HELD: {hold.title} (hold {hold.id}): {hold.why}" for hold in self.held]
+        if self.tally:
+            lines.append(f"While it ran, {self.tally}.")
+        return "\n".join(lines)
+
+    def unsaid(self, run: Run) -> list[str]:
+        """Return the messages of the page that Slack did not take, as warnings."""
+        records = run.journal.steps(run.window.name)
+        failed = [s.id for s in run.phase.steps if isinstance(s, Notify) and _failed(records, s.id)]
+        return [f"Slack did not take {', '.join(failed)}; tell the people yourself"] if failed else []
+
+    def last_lines(self, run: Run | None, report: Path) -> Iterator[tuple[str, str]]:
+        """Yield the terminal's last lines and their styles, the most important last."""
+        if run is None:
+            yield f"report: {_shown(report)}", ""
+            return
+        yield f"site: {self.tally}", "yellow" if self.tally and self.tally.failures else ""
+        for warning in [*self.warnings, *self.unsaid(run)]:
+            yield f"warning: {warning}", "yellow"
+        yield f"report: {_shown(report)}", ""
+        yield f"{run.phase.name}: {self.word.upper()} ({self.numbers or 'nothing ran'})", STYLES[self.word]
+        for hold in self.held:
+            yield f"STILL HELD  {hold.title} · hold {hold.id} · {hold.why}", "bold red"
+        if self.held:
+            yield (
+                f'to give back: maint restore   ·   to keep it out: maint release {self.held[0].id} --reason "..."',
+                "bold red",
+            )
+
+
+def _failed(records: object, step: str) -> bool:
+    record = records.get(step) if isinstance(records, dict) else None
+    return record is not None and record.status == "failed"
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
