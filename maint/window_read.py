@@ -45,8 +45,9 @@ def _sunday(day: date) -> date:
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    lowered = [name.lower() for name in names]  # Azure does not tell upper case from lower
     for number, name in enumerate(names):
-        if name in names[:number]:
+        if lowered.index(name.lower()) < number:
             raise ValueError(f"{name} stands twice in the list")
     return names
 

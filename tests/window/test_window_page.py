@@ -11,6 +11,7 @@ import pytest
 from maint.errors import WindowError
 from maint.window import PHASES, Window, load_window
 from maint.window_steps import (
+    KINDS,
     Covered,
     Diagnostics,
     Drain,
@@ -23,6 +24,7 @@ from maint.window_steps import (
     RunCommand,
 )
 
+MARCH = Path(__file__).parents[2] / "windows" / "2025-03-23-monthly.yaml"
 LINES = [
     *(f"P{n}" for n in range(1, 9)),
     *("D1", "D2a", "D2b", "D3", "D4"),
@@ -258,6 +260,13 @@ def test_digest_changes_with_what_a_rehearsal_proves(
     edited: Callable[..., Path], march: Window, old: str, new: str
 ) -> None:
     assert load_window(edited((old, new))).digest != march.digest
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_guide_explains_every_word_of_every_kind(kind: str) -> None:
+    guide = (MARCH.parents[1] / "docs" / "window.md").read_text("utf-8")
+    words = set(KINDS[kind].model_fields) - {"id", "parent"}
+    assert {word for word in words if f"`{word}`" not in guide} == set()
 
 
 def test_a_change_waits_past_lines_that_are_not_doing(edited: Callable[..., Path]) -> None:
