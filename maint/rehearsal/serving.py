@@ -10,16 +10,16 @@ import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import trustme
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config, Server
 
+from maint.rehearsal import wire
 from maint.rehearsal.control import Control
 from maint.rehearsal.proxy import backend_transport
-from maint.rehearsal.wire import Protocol
 from maint.rehearsal.world import World
 
 NAMES = (
@@ -104,7 +104,7 @@ def _listener(app: ASGIApp, tls: ssl.SSLContext | None) -> Listener:
     return Listener(
         Config(
             app,
-            http=Protocol,
+            http=wire.Protocol,
             ws="none",
             lifespan="off",
             log_level="warning",
@@ -139,15 +139,22 @@ async def serve(handover: Path, port: int, speed: float, folder: Path) -> None:
     said = _handover(ports, folder / "ca.pem")
     write_handover(handover, said)
     _greet(said, handover, speed)
-    await _until_the_end(twin)
+    await until_the_end(twin)
     twin.world.close()
     for listener, _ in listeners:
         listener.end()
     await asyncio.gather(*tasks)
-    _withdraw(handover)
+    withdraw(handover)
 
 
-async def _until_the_end(twin: Twin) -> None:
+class Used(Protocol):
+    """Something that knows when it was last asked for anything, in seconds on time.monotonic()."""
+
+    last: float
+
+
+async def until_the_end(twin: Used) -> None:
+    """Return on SIGTERM, SIGINT or SIGHUP, or when nobody has asked for anything for half an hour."""
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
@@ -178,7 +185,7 @@ def write_handover(path: Path, said: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def _withdraw(path: Path) -> None:
+def withdraw(path: Path) -> None:
     """Remove the handover file if it still speaks of this process."""
     with contextlib.suppress(OSError, ValueError):
         if json.loads(path.read_text()).get("pid") == os.getpid():

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import stat
@@ -6,10 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+
+from maint.rehearsal import serving
 
 
 def test_the_handover_says_where_everything_is(twin: dict[str, Any]) -> None:
@@ -37,3 +41,18 @@ def test_a_nonsense_speed_is_refused(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "--speed" in ended.stderr
+
+
+def test_half_an_hour_without_a_request_ends_it() -> None:
+    quiet = SimpleNamespace(last=time.monotonic() - serving.IDLE_SECONDS)
+    asyncio.run(asyncio.wait_for(serving.until_the_end(quiet), 5))
+
+
+def test_a_clean_end_leaves_another_twins_handover_alone(tmp_path: Path) -> None:
+    handover = tmp_path / "handover.json"
+    serving.write_handover(handover, {"pid": 1})
+    serving.withdraw(handover)
+    assert handover.exists()
+    serving.write_handover(handover, {"pid": os.getpid()})
+    serving.withdraw(handover)
+    assert not handover.exists()
