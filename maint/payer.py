@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-from playwright.sync_api import Locator, Page, Response, expect
+from playwright.sync_api import Locator, Page, Response
 
 from maint.site import Biller, BillType, Site
 
@@ -52,7 +52,7 @@ class Payer:
         """Search the test account, up to the results page."""
         assert self.kind.account, f"{self.kind.label} has no test account"  # noqa: S101 - the test's own claim
         self.search(self.kind.account.values)
-        expect(self.page).to_have_url(self.site.paths.results_page)
+        self.page.wait_for_url(self.site.paths.results_page)
 
     def choose(self, *numbers: str) -> None:
         """Find the invoices, select these, and go on to their total."""
@@ -60,13 +60,13 @@ class Payer:
         for number in numbers:
             self.row(number).get_by_role("checkbox").check()
         self.button(self.labels.pay_selected).click()
-        expect(self.button(self.labels.pay_today)).to_be_visible()
+        self.button(self.labels.pay_today).wait_for()
 
     def to_option(self, *numbers: str) -> None:
         """Select these invoices and go on to the payment option."""
         self.choose(*numbers)
         self.button(self.labels.pay_today).click()
-        expect(self.heading(self.labels.option_heading)).to_be_visible()
+        self.heading(self.labels.option_heading).wait_for()
 
     def pay_with(self, method: str) -> None:
         """Choose the method of payment."""
@@ -77,7 +77,7 @@ class Payer:
         self.to_option(*numbers)
         self.pay_with(method)
         self.button(self.labels.to_information).click()
-        expect(self.heading(self.labels.information_heading)).to_be_visible()
+        self.heading(self.labels.information_heading).wait_for()
 
     def fill(self, values: Mapping[str, str]) -> None:
         """Enter `values` by label, and the billing address and e-mail of nobody beside them."""
