@@ -62,6 +62,19 @@ def test_a_rule_is_written_read_listed_and_deleted(
         rules.get_by_name(GROUP, "march")
 
 
+def test_somebody_else_changes_and_deletes_a_rule(
+    alerts: AlertProcessingRulesMgmtClient, control: httpx.Client
+) -> None:
+    alerts.alert_processing_rules.create_or_update(GROUP, "march", rule())
+    assert muted(control) == ["IC-Web1"]
+    edit = {"resource": "actionRules/march", "change": {"scopes": [SCOPE]}}
+    assert control.post("/edit", json=edit).status_code == 200
+    assert muted(control) == [GROUP]
+    assert control.post("/edit", json={**edit, "change": {"deleted": True}}).status_code == 200
+    assert muted(control) == []
+    assert control.post("/edit", json=edit).status_code == 404
+
+
 def test_it_recurs_weekly_over_midnight(alerts: AlertProcessingRulesMgmtClient, control: httpx.Client) -> None:
     recurrence = {
         "recurrenceType": "Weekly", "daysOfWeek": ["Saturday"], "startTime": "22:00:00", "endTime": "02:00:00",

@@ -141,6 +141,18 @@ def test_what_it_was_not_taught_it_does_not_pretend(compute: ComputeManagementCl
     assert refused.value.error.code == "InvalidResourceType"
 
 
+def test_somebody_else_restarts_a_machine(compute: ComputeManagementClient, control: httpx.Client) -> None:
+    edit = {"resource": "virtualMachines/IC-Web8", "change": {"reboot_pending": True}}
+    assert control.post("/edit", json=edit).status_code == 200
+    assert compute.virtual_machines.begin_assess_patches(GROUP, "IC-Web8").result().reboot_pending
+    control.post("/clock", json={"speed": 60})
+    assert control.post("/edit", json={**edit, "change": {"restart": True}}).status_code == 200
+    assert control.post("/edit", json=edit).status_code == 409
+    control.post("/clock", json={"speed": 4000})
+    assert one_way(control, "IC-Web8")["restarts"] == 1
+    assert control.post("/edit", json={**edit, "change": {"explode": True}}).status_code == 400
+
+
 def test_the_machines_are_listed_and_read(compute: ComputeManagementClient) -> None:
     assert [m.name for m in compute.virtual_machines.list(GROUP)] == [f"IC-Web{n}" for n in range(1, 11)]
     machine = compute.virtual_machines.get(GROUP, "IC-Web7", expand="instanceView")

@@ -91,6 +91,20 @@ class AlertRules:
         self._tell(f"alert processing rule {rule['name']} was deleted")
         return Response(status_code=200)
 
+    def change(self, name: str, change: dict[str, Any]) -> Response:
+        """Make somebody else's change of a rule: {"deleted": true}, else the properties to set."""
+        rule = self._rules.get(name.lower())
+        if rule is None:
+            raise not_found(KIND, name)
+        if change.get("deleted"):
+            del self._rules[name.lower()]
+        else:
+            wanted = {**rule, "properties": {**rule["properties"], **change}}
+            _check(wanted)
+            self._rules[name.lower()] = wanted
+        self._tell(f"somebody {'deleted' if change.get('deleted') else 'changed'} alert processing rule {name}")
+        return JSONResponse(change)
+
     def _find(self, call: Call) -> dict[str, Any]:
         _check_version(call)
         rule = self._rules.get(call.names["name"].lower())

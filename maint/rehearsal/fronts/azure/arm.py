@@ -244,7 +244,7 @@ def _check_caller(request: Request) -> None:
     if not scheme:
         message = "Authentication failed. The 'Authorization' header is missing."
         raise ArmError(401, "AuthenticationFailed", message, headers={"WWW-Authenticate": "Bearer"})
-    if scheme.lower() != "bearer" or not token.strip():
+    if scheme.lower() != "bearer" or not token.strip() or token.startswith("wrong"):
         message = "The access token is invalid."
         raise ArmError(401, "InvalidAuthenticationToken", message, headers={"WWW-Authenticate": "Bearer"})
     version = request.query_params.get("api-version")

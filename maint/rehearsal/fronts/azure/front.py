@@ -15,6 +15,7 @@ from maint.rehearsal.front import History
 from maint.rehearsal.fronts.azure.alert_rules import AlertRules
 from maint.rehearsal.fronts.azure.arm import ArmError, Operations, Router
 from maint.rehearsal.fronts.azure.gateway import Gateway, Mode
+from maint.rehearsal.fronts.azure.gateway_document import NAME as GATEWAY
 from maint.rehearsal.fronts.azure.vms import VirtualMachines
 
 METHODS = ["GET", "PUT", "PATCH", "POST", "DELETE", "HEAD"]
@@ -23,7 +24,10 @@ READS, WRITES = 250, 200
 
 
 class AzureFront:
-    """Azure as `maint.rehearsal.front.Front` describes a front."""
+    """Azure as `maint.rehearsal.front.Front` describes a front.
+
+    Any bearer token is good that is not empty and does not begin with "wrong".
+    """
 
     name = "azure"
     prefix = "/azure"
@@ -96,10 +100,16 @@ class AzureFront:
         self._operations.close()
 
     async def edit(self, resource: str, change: dict[str, Any]) -> Response:
-        """Make somebody else's change of the gateway."""
-        if resource.lower().rsplit("/", 1)[-1] not in ("gateway", "agw-pri-appgateway0-prd"):
-            return ArmError(404, "ResourceNotFound", f"The Resource '{resource}' was not found.").response()
+        """Make somebody else's change: of `gateway`, `actionRules/NAME` or `virtualMachines/NAME`."""
+        *kinds, name = resource.split("/")
+        kind = kinds[-1].lower() if kinds else "applicationgateways"
         try:
-            return self._gateway.change(change, "https://management.azure.com")
+            if kind == "actionrules":
+                return self._rules.change(name, change)
+            if kind == "virtualmachines":
+                return self._machines.change(name, change)
+            if kind == "applicationgateways" and name.lower() in ("gateway", GATEWAY):
+                return self._gateway.change(change, "https://management.azure.com")
         except ArmError as error:
             return error.response()
+        return ArmError(404, "ResourceNotFound", f"The Resource '{resource}' was not found.").response()

@@ -162,6 +162,21 @@ class VirtualMachines:
         server.restarts += 1
         await server.reboot()
 
+    def change(self, name: str, change: dict[str, Any]) -> Response:
+        """Do what somebody else does to a machine: {"restart": true}, {"reboot_pending": true or false}."""
+        server = self._fleet.named(name)
+        if server is None:
+            raise not_found(KIND, name)
+        self._check_idle(server)
+        if change.get("restart"):
+            self._running[server.name] = self._operations.start(NAMESPACE, self._restart(server, fail=False))
+        elif set(change) == {"reboot_pending"}:
+            server.reboot_pending = bool(change["reboot_pending"])
+        else:
+            raise invalid("InvalidParameter", "A machine's change is restart or reboot_pending.")
+        self._tell(f"somebody changed {server.name}: {', '.join(change)}")
+        return JSONResponse(change)
+
     def _check_idle(self, server: Server) -> None:
         running = self._running.get(server.name)
         if running and running.status == "InProgress":
