@@ -13,6 +13,7 @@ from rich.console import Console
 from maint.context import Context, find_context, project_root
 from maint.errors import MaintError, UsageProblem
 from maint.journal import HoldRecord
+from maint.rehearse import open_rehearsal
 from maint.restore import Restore
 from maint.runlog import log
 from maint.status import Status, read_status, show_status
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
 def _context() -> Context | None:
@@ -95,6 +96,19 @@ def release(
         raise UsageProblem(f"{record.title} is {record.state} already", where=f"hold {record.id}")
     context.journal.set_hold(record, "released", f"{reason} ({context.journal.who})")
     console.print(f"Released: {record.title}. It stays as it is; nothing will give it back. Reason: {reason}")
+
+
+@app.command()
+def rehearse(
+    window: Annotated[str | None, typer.Option(help="which window: a name in windows/, or a file")] = None,
+) -> None:
+    """Run the window's phases on the twin: nothing real is touched. Exit code: the worst of the phases'."""
+    rehearsal = open_rehearsal(project_root(Path.cwd()), window, console)
+    try:
+        code = rehearsal.run()
+    finally:
+        rehearsal.close()
+    raise typer.Exit(code)
 
 
 def _show_log() -> None:

@@ -84,7 +84,7 @@ class Restore:
         return announcer(self.context, systems, window, window.phase(hold.phase)) if window else None
 
     def _window(self, name: str) -> Window | None:
-        """Return the window that a hold belongs to; without its file things are given back all the same, unannounced."""
+        """Return the window of a hold; without its file things are given back all the same, unannounced."""
         try:
             return load_window(self.context.root / "windows" / f"{name}.yaml")
         except MaintError as error:

@@ -81,7 +81,7 @@ def show_status(status: Status, console: Console, root: Path) -> None:
             "hold", "what", "state", "since", "run", "why", title="Held", title_justify="left", title_style="bold red"
         )
         for hold in status.holds:
-            table.add_row(hold.id, hold.title, _tag(hold.state), _when(hold.opened), hold.run, escape(hold.why))
+            table.add_row(hold.id, hold.title, tag(hold.state), _when(hold.opened), hold.run, escape(hold.why))
         console.print(table)
         console.print(
             'To give back: [bold]maint restore[/bold]. To leave one as it is: maint release HOLD --reason "..."'
@@ -95,7 +95,7 @@ def show_status(status: Status, console: Console, root: Path) -> None:
             "step", "status", "when", "who", "evidence", title="Steps", title_justify="left", title_style="bold"
         )
         for step in status.steps.values():
-            table.add_row(step.step, _tag(step.status), _when(step.changed), step.who, escape(step.evidence))
+            table.add_row(step.step, tag(step.status), _when(step.changed), step.who, escape(step.evidence))
         console.print(table)
     if status.runs:
         table = Table(
@@ -112,12 +112,13 @@ def show_status(status: Status, console: Console, root: Path) -> None:
         for run in status.runs:
             verdict = (run.verdict or "did not end") + (" (PARTIAL)" if run.partial else "")
             table.add_row(
-                run.id, run.phase, _when(run.started), _when(run.ended), _tag(verdict), _near(run.report, root)
+                run.id, run.phase, _when(run.started), _when(run.ended), tag(verdict), _near(run.report, root)
             )
         console.print(table)
 
 
-def _tag(word: str) -> str:
+def tag(word: str) -> str:
+    """Return a status as rich shows it, in its colour."""
     colour = _COLOURS.get(word.split(" ", maxsplit=1)[0], "")
     return f"[{colour}]{word}[/{colour}]" if colour else word
 
