@@ -4,6 +4,8 @@ The API can only be told which stages to skip, so what is skipped is worked out 
 """
 
 import base64
+import contextlib
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from maint.environment import AzureDevOpsSettings
 
 _VERSION = {"api-version": "7.1"}
+_LOOKS, _LOOK_SECONDS = 3, 0.5  # for a run whose start was not answered
 _WELL = frozenset({"succeeded", "succeededWithIssues"})
 
 
@@ -150,7 +153,8 @@ class AzureDevOps:
             if not outcome_unknown(problem):
                 raise
             run = self._unanswered(pipeline, newest, wanted, problem)
-        self._mark(run, tag)
+        with contextlib.suppress(VendorError):  # it runs: `find` knows it without its mark, and marks it then
+            self._mark(run, tag)
         return run
 
     def find(self, pipeline: str, tag: str, *, since: datetime, stages: Iterable[str]) -> Run | None:
@@ -267,9 +271,11 @@ class AzureDevOps:
 
     def _unanswered(self, pipeline: str, newest: int, wanted: frozenset[str], problem: VendorError) -> Run:
         """Return the run whose start was not answered; raises OutcomeUnknown when there is none to see."""
-        for build in self._builds(pipeline):
-            if int(build["id"]) > newest and self._runs_only(int(build["id"]), wanted):
-                return Run(int(build["id"]), _web(build))
+        for _ in range(_LOOKS):
+            for build in self._builds(pipeline):
+                if int(build["id"]) > newest and self._runs_only(int(build["id"]), wanted):
+                    return Run(int(build["id"]), _web(build))
+            time.sleep(_LOOK_SECONDS)
         raise VendorError(
             f"{problem.what}; whether a run was started is not known, and none is to be seen",
             where=problem.where,

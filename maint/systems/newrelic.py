@@ -118,7 +118,7 @@ class NewRelic:
                 return made.id
             tried = True
             answer = self._ask(what, _CREATE, {"rule": rule}, writes=True)
-            return str(answer["alertsMutingRuleCreate"]["id"])
+            return str(_within(what, answer, "alertsMutingRuleCreate", "id"))
 
         return str(self._http.repeat(make))
 
@@ -128,12 +128,15 @@ class NewRelic:
 
     def list(self) -> tuple[MutingRule, ...]:
         """Return all muting rules of the account. Raises VendorError."""
-        answer = self._ask("listing the muting rules", _LIST, {})
-        rules = answer["actor"]["account"]["alerts"]["mutingRules"] or []
-        return tuple(_rule(rule) for rule in rules)
+        what = "listing the muting rules"
+        alerts = _within(what, self._ask(what, _LIST, {}), "actor", "account", "alerts")
+        return tuple(_rule(rule) for rule in alerts.get("mutingRules") or [])
 
     def update(self, identity: str, *, until: datetime) -> None:
-        """Give the rule another end (aware), in its own time zone. Safe to repeat. Raises VendorError."""
+        """Give the rule another end (aware), in its own time zone, and see that it is switched on.
+
+        Safe to repeat. Raises VendorError.
+        """
         what = f"moving the end of muting rule {identity}"
         rule = next((rule for rule in self.list() if rule.id == identity), None)
         if rule is None:
@@ -143,7 +146,7 @@ class NewRelic:
         schedule = {"endTime": _local(until, zone), "timeZone": zone.key}
         if rule.starts:
             schedule["startTime"] = _local(rule.starts, zone)
-        variables = {"id": identity, "rule": {"schedule": schedule}}
+        variables = {"id": identity, "rule": {"enabled": True, "schedule": schedule}}
         self._http.repeat(lambda: self._ask(what, _UPDATE, variables, writes=True))
 
     def unmute(self, identity: str) -> None:
@@ -186,6 +189,20 @@ class NewRelic:
             )
         data: dict[str, Any] = body.get("data") or {}
         return data
+
+
+def _within(what: str, data: Any, *keys: str) -> Any:
+    """Return what the keys lead to; without an error the vendor still leaves out what one may not see."""
+    for key in keys:
+        data = data.get(key)
+        if data is None:
+            raise VendorError(
+                f"{what}: answered without {key!r}",
+                where="New Relic",
+                next="compare the account in the environment file, and what this key may see",
+                status=200,
+            )
+    return data
 
 
 def _local(time: datetime, zone: ZoneInfo) -> str:

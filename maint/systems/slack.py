@@ -21,6 +21,10 @@ Blocks = Sequence[dict[str, Any]]
 _EVENT = "maintenance_message"
 _ATTEMPTS = 3
 _LOOK_BACK = 30  # messages
+_LONGEST_POST, _LONGEST_UPDATE = (
+    39_000,
+    3_900,
+)  # characters; Slack cuts the one and refuses the other at 40,000 and 4,000
 _NEXT = {
     "not_in_channel": "invite the bot to the channel",
     "channel_not_found": "correct the channel's id in the environment file, or invite the bot",
@@ -131,7 +135,7 @@ class Slack:
                     f"posting to {channel}",
                     lambda: self._writer.chat_postMessage(
                         channel=where,
-                        text=redact(text),
+                        text=_short(text, _LONGEST_POST),
                         blocks=_clean(blocks),
                         thread_ts=thread,
                         metadata={"event_type": _EVENT, "event_payload": {"key": key}},
@@ -180,7 +184,10 @@ class Slack:
                 self._say(
                     "editing a message",
                     lambda: self._writer.chat_update(
-                        channel=message.channel, ts=message.ts, text=redact(text), blocks=_clean(blocks)
+                        channel=message.channel,
+                        ts=message.ts,
+                        text=_short(text, _LONGEST_UPDATE),
+                        blocks=_clean(blocks),
                     ),
                 )
             except VendorError as problem:
@@ -253,6 +260,11 @@ def _problem(what: str, answer: Any) -> VendorError:
         code=code,
         retry_after=float(wait[0] if isinstance(wait, list) else wait) if wait else None,
     )
+
+
+def _short(text: str, longest: int) -> str:
+    text = redact(text)
+    return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
 def _clean(blocks: Blocks | None) -> list[dict[str, Any]] | None:

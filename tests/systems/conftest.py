@@ -1,11 +1,12 @@
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+import stamina
 
 from maint.systems.azure.session import AzureSession, static_credential
 from maint.waiting import Patience
@@ -58,6 +59,13 @@ class Told(list[str]):
 
     def __call__(self, line: str) -> None:
         self.append(line)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses() -> Iterator[None]:
+    """Repeat as often as ever, without the pauses in between."""
+    with stamina.set_testing(True, attempts=5):
+        yield
 
 
 @pytest.fixture

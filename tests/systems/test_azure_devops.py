@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from maint.errors import LeaseLost, Stopped, VendorError
+from maint.systems import azure_devops
 from maint.systems.azure_devops import AzureDevOps, Stage
 from maint.waiting import Patience
 
@@ -92,7 +93,17 @@ def test_a_start_whose_answer_is_lost_is_found_and_not_made_twice(
     assert ran(live) == {"Pre_Maintenance": 1}
 
 
-def test_a_start_that_never_arrived_is_not_called_started(live: Any, devops: AzureDevOps) -> None:
+def test_a_run_that_cannot_be_marked_is_returned_and_found(live: Any, devops: AzureDevOps) -> None:
+    since = datetime.fromisoformat(live.now())
+    live.fault("status", system="azure-devops", method="PUT", path="/tags/", status=403)
+    run = devops.start("Preparation", STAGES, TAG)
+    assert devops.find("Preparation", TAG, since=since, stages=STAGES) == run
+
+
+def test_a_start_that_never_arrived_is_not_called_started(
+    live: Any, devops: AzureDevOps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure_devops, "_LOOK_SECONDS", 0.01)
     live.fault("reset", system="azure-devops", method="POST", path=RUNS)
     with pytest.raises(VendorError, match="whether a run was started is not known") as caught:
         devops.start("Preparation", STAGES, TAG)

@@ -48,6 +48,7 @@ def test_mute_find_move_the_end_unmute(live: Any, newrelic: NewRelic) -> None:
     assert (rule.zone, rule.in_force(STARTS), rule.in_force(UNTIL)) == ("America/New_York", True, False)
     assert live.reversible() != before
     newrelic.update(identity, until=UNTIL + timedelta(hours=1))
+    newrelic.update(identity, until=UNTIL + timedelta(hours=1))
     moved = newrelic.find(NAME)
     assert moved
     assert (moved.starts, moved.until) == (STARTS, UNTIL + timedelta(hours=1))
@@ -75,6 +76,12 @@ def test_an_error_with_200_is_an_error(live: Any, newrelic: NewRelic) -> None:
         mute(newrelic)
     assert caught.value.code == "BAD_USER_INPUT"
     assert len(live.requests("newrelic")) == 1
+
+
+def test_an_account_that_may_not_be_seen_is_one_sentence(live: Any, newrelic: NewRelic) -> None:
+    live.fault("status", system="newrelic", status=200, body={"data": {"actor": {"account": None}}})
+    with pytest.raises(VendorError, match="listing the muting rules: answered without 'account'"):
+        newrelic.list()
 
 
 def test_a_retryable_error_with_200_is_tried_again(live: Any, newrelic: NewRelic) -> None:

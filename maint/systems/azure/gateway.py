@@ -130,7 +130,7 @@ class Gateway:
             )
             return session.result(poller)
 
-        answer = plain(session.repeat(what, ask, patience) or {})
+        answer = plain(session.when_free(what, ask, patience) or {})
         found: dict[str, set[Health]] = {}
         for entry in answer.get("backendAddressPools") or []:
             if _last(entry.get("backendAddressPool")) != pool.lower():

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS = 8
+_UNREACHABLE = "look whether Azure is reachable, then run again"
 _NEXT = {
-    401: "sign in again: the token was refused",
+    401: "sign in again (az login, or the identity that this machine runs as)",
     403: "give this identity the right on the resource group, then run again",
     404: "compare the name with the environment file and the portal",
     409: "wait until the other operation is over, then run again",
@@ -162,13 +163,31 @@ class AzureSession:
             patience.pause(what, pause)
         raise AssertionError  # pragma: no cover - count() never ends
 
-    def problem(self, error: "AzureError", what: str) -> VendorError:
+    def when_free(self, what: str, call: Callable[[], T], patience: Patience) -> T:
+        """Make a call that may be made twice as soon as no other operation holds its resource (409).
+
+        Raises VendorError, Stopped, DeadlinePassed.
+        """
+        while True:
+            try:
+                return self.repeat(what, call, patience)
+            except VendorError as problem:
+                if problem.status != 409:
+                    raise
+                patience.tell(f"{problem.what}; waiting")
+                patience.pause(what, problem.retry_after)
+
+    @staticmethod
+    def problem(error: "AzureError", what: str) -> VendorError:
         """Return the SDK's error as one sentence of ours, naming the resource and what was answered."""
+        from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - the SDK loads when first used
+
         status = int(getattr(error, "status_code", None) or 0)
+        unsigned = status == 0 and isinstance(error, ClientAuthenticationError)
         return VendorError(
             f"{what}: {_words(error)}",
             where="Azure",
-            next=_NEXT.get(status, "" if status else "look whether Azure is reachable, then run again"),
+            next=_NEXT.get(401 if unsigned else status, "" if status else _UNREACHABLE),
             status=status,
             code=error_code(error),
             retry_after=retry_after(error),

@@ -26,6 +26,7 @@ CLASSIFICATIONS = (
     "Updates",
 )
 _LOOKS = 5  # how often to look for a run whose start was not answered
+_NO_TOKEN = json.dumps({"previous": None, "poller": None})
 _REBOOTED_WELL = frozenset({"", "NotNeeded", "Completed"})
 
 
@@ -135,15 +136,7 @@ class VirtualMachines:
             )
             return session.result(poller)
 
-        while True:
-            try:
-                result = plain(session.repeat(what, ask, patience) or {})
-                break
-            except VendorError as problem:
-                if problem.status != 409:
-                    raise
-                patience.tell(f"{problem.what}; waiting")
-                patience.pause(what, problem.retry_after)
+        result = plain(session.when_free(what, ask, patience) or {})
         if result.get("status") not in {"Succeeded", "CompletedWithWarnings"}:
             raise VendorError(
                 f"{what}: it ended {result.get('status') or 'without a result'} {_error(result)}".rstrip(),
@@ -165,15 +158,16 @@ class VirtualMachines:
     ) -> str:
         """Start a patch run and return a token (text) by which any process can wait for it.
 
-        maximum: how long the run may take. reboot: IfRequired, Never or Always. With a patience, a busy
-        server (429) is asked again. When the start was not answered it is looked for before anything is
-        said. Raises VendorError; with code OutcomeUnknown the run may have started, else nothing did.
+        maximum: how long the run may take. reboot: IfRequired, Never or Always. A throttled start (429) is
+        tried again while the patience (one minute if None) lasts. When a start was not answered, the run is
+        looked for before anything is said. Raises VendorError; with code OutcomeUnknown the run may have
+        started, else nothing did.
         """
         from azure.core.exceptions import AzureError  # noqa: PLC0415 - the SDK loads when first used
 
         from maint.systems.azure.pipeline import passing  # noqa: PLC0415 - imports the SDK
 
-        what = f"starting the patches of {vm}"
+        what, patience = f"starting the patches of {vm}", patience or self._session.patience()
         body = {
             "maximumDuration": _duration(maximum),
             "rebootSetting": reboot,
@@ -186,7 +180,7 @@ class VirtualMachines:
                 return json.dumps({"previous": previous, "poller": self._begin(vm, body)})
             except AzureError as error:
                 problem = self._session.problem(error, what)
-                if problem.status == 429 and patience:
+                if problem.status == 429 and patience.left:
                     patience.pause(what, problem.retry_after)
                     continue
                 if not passing(error) or problem.status == 429:
@@ -200,13 +194,13 @@ class VirtualMachines:
         poller = machines.begin_install_patches(self._session.group, vm, body, polling=StartOnly())
         return str(poller.continuation_token())
 
-    def _find_started(self, vm: str, previous: str, problem: VendorError, patience: Patience | None) -> str:
+    def _find_started(self, vm: str, previous: str, problem: VendorError, patience: Patience) -> str:
         """Look for the run whose start was not answered; raises OutcomeUnknown when there is none to see."""
         for _ in range(_LOOKS):
             now = self.view(vm, patience).installation
             if now and now.id != previous:
                 return json.dumps({"previous": previous, "poller": None})
-            (patience or self._session.patience()).pause(f"a sign of the patch run on {vm}")
+            patience.pause(f"a sign of the patch run on {vm}")
         raise VendorError(
             f"{problem.what}; whether it started is not known, and nothing of it is to be seen",
             where=problem.where,
@@ -217,16 +211,16 @@ class VirtualMachines:
 
     def find_install(self, vm: str) -> str | None:
         """Return a token for the patch run that is going on, whoever started it; None when there is none."""
-        return json.dumps({"previous": None, "poller": None}) if self.view(vm).installing else None
+        return _NO_TOKEN if self.view(vm).installing else None
 
     def wait_install(self, vm: str, token: str, patience: Patience) -> Installation:
         """Wait for a patch run, started by this process or another, and return what became of it.
 
-        A token that Azure no longer knows is no obstacle: the server itself is asked then (without the
-        single patches). Raises VendorError when Azure cannot say, Stopped and DeadlinePassed; the run
-        goes on in Azure.
+        A token that Azure no longer knows, or an empty one, is no obstacle: the server's last run is looked
+        at then (without its single patches). Raises VendorError when Azure cannot say, Stopped and
+        DeadlinePassed; the run goes on in Azure.
         """
-        known = json.loads(token)
+        known = json.loads(token or _NO_TOKEN)
         if known["poller"]:
             found = self._resume(vm, known["poller"], patience)
             if found:

@@ -59,6 +59,14 @@ def test_another_process_waits_by_the_token(live: Any, azure: Any, vms: VirtualM
     assert len(runs(live)) == 1
 
 
+def test_without_a_token_the_last_run_is_waited_for(live: Any, vms: VirtualMachines, patience: Patience) -> None:
+    live.speed(1)
+    vms.start_install(VM, maximum=HOURS)
+    live.speed()
+    assert vms.wait_install(VM, "", patience).ok
+    assert vms.wait_install(VM, "", patience).ok
+
+
 @pytest.mark.parametrize("broken", ["", "bm90IGEgdG9rZW4="])
 def test_a_token_that_nobody_knows_any_more_is_no_obstacle(
     vms: VirtualMachines, patience: Patience, broken: str
