@@ -1,4 +1,4 @@
-"""The world's own time: it only moves forward, at a speed that can be changed."""
+"""The world's own time: it only moves forward, at a speed that can be changed, and stands still when unwatched."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ class WorldClock:
 
     def __init__(self, now: datetime, speed: float) -> None:
         self._base, self._speed, self._since = now.astimezone(UTC), speed, time.monotonic()
-        self._changed = asyncio.Event()
+        self._changed, self._paused = asyncio.Event(), False
 
     @property
     def speed(self) -> float:
@@ -19,6 +19,8 @@ class WorldClock:
 
     def now(self) -> datetime:
         """Return the world's time, aware, in UTC."""
+        if self._paused:
+            return self._base
         return self._base + timedelta(seconds=(time.monotonic() - self._since) * self._speed)
 
     def set(self, now: datetime | None = None, speed: float | None = None) -> None:
@@ -27,6 +29,20 @@ class WorldClock:
         self._base = max(current, now.astimezone(UTC)) if now else current
         self._since = time.monotonic()
         self._speed = speed or self._speed
+        self._wake()
+
+    def pause(self) -> None:
+        """Let time stand still until `resume`."""
+        self._base, self._paused = self.now(), True
+        self._wake()
+
+    def resume(self) -> None:
+        """Let time go on, if it stood still."""
+        if self._paused:
+            self._since, self._paused = time.monotonic(), False
+            self._wake()
+
+    def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -39,7 +55,7 @@ class WorldClock:
         while (left := (then - self.now()).total_seconds()) > 0:
             changed = self._changed
             try:
-                async with asyncio.timeout(left / self._speed):
+                async with asyncio.timeout(None if self._paused else left / self._speed):
                     await changed.wait()
             except TimeoutError:
                 pass

@@ -33,6 +33,7 @@ NAMES = (
 )
 SERVERS = tuple(f"IC-Web{n}" for n in range(1, 11))
 IDLE_SECONDS = 30 * 60.0
+REST_SECONDS = 60.0
 
 
 class Twin:
@@ -59,7 +60,16 @@ class Twin:
         """Answer one request on any port."""
         if scope["type"] == "http":
             self.last = time.monotonic()
+            self.world.clock.resume()
             await self._app(scope)(scope, receive, send)
+
+    def rest(self) -> None:
+        """Let the world's time stand still when nobody has asked for anything for a while and nothing goes on.
+
+        A window that is rehearsed phase by phase, with a coffee in between, would be over otherwise.
+        """
+        if time.monotonic() - self.last > REST_SECONDS and not self.world.busy():
+            self.world.clock.pause()
 
     def _app(self, scope: Scope) -> ASGIApp:
         name, world = self._names[scope["server"][1]], self.world
@@ -148,9 +158,12 @@ async def serve(handover: Path, port: int, speed: float, folder: Path) -> None:
 
 
 class Used(Protocol):
-    """Something that knows when it was last asked for anything, in seconds on time.monotonic()."""
+    """Something that knows when it was last asked for anything, in seconds on time.monotonic(), and may rest."""
 
     last: float
+
+    def rest(self) -> None:
+        """Called now and then."""
 
 
 async def until_the_end(twin: Used) -> None:
@@ -160,7 +173,8 @@ async def until_the_end(twin: Used) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     while not told.is_set() and (left := twin.last + IDLE_SECONDS - time.monotonic()) > 0:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(told.wait(), left)
+            await asyncio.wait_for(told.wait(), min(left, REST_SECONDS / 10))
+        twin.rest()
 
 
 def _handover(ports: dict[str, int], ca: Path) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def test_a_nonsense_speed_is_refused(tmp_path: Path) -> None:
 
 
 def test_half_an_hour_without_a_request_ends_it() -> None:
-    quiet = SimpleNamespace(last=time.monotonic() - serving.IDLE_SECONDS)
+    quiet = SimpleNamespace(last=time.monotonic() - serving.IDLE_SECONDS, rest=None)
     asyncio.run(asyncio.wait_for(serving.until_the_end(quiet), 5))
 
 
