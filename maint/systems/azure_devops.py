@@ -285,13 +285,14 @@ class AzureDevOps:
         ) from problem
 
     def _mark(self, run: Run, tag: str) -> None:
-        # Adding a tag twice is adding it once, so this may be repeated.
+        # In the body, since the address takes fewer characters; adding a tag twice is adding it once.
         self._http.repeat(
             lambda: self._http.send(
                 f"marking run {run.id}",
-                "PUT",
-                f"/build/builds/{run.id}/tags/{quote(tag, safe='')}",
+                "POST",
+                f"/build/builds/{run.id}/tags",
                 params=_VERSION,
+                json=[tag],
                 writes=True,
             )
         )

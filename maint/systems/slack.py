@@ -72,9 +72,9 @@ class Slack:
 
         return self._client(
             [
-                ConnectionErrorRetryHandler(max_retry_count=2),
+                ConnectionErrorRetryHandler(),
                 RateLimitErrorRetryHandler(max_retry_count=3),
-                ServerErrorRetryHandler(max_retry_count=2),
+                ServerErrorRetryHandler(),
             ]
         )
 

@@ -14,7 +14,7 @@ from maint.systems.azure_devops import AzureDevOps, Stage
 from maint.waiting import Patience
 
 STAGES = ("Pre-Maintenance",)
-TAG = "maint-2025-03-23-P6"
+TAG = "2025-03-23-monthly/P6"
 RUNS = "pipelines/11/runs"
 
 
@@ -95,7 +95,7 @@ def test_a_start_whose_answer_is_lost_is_found_and_not_made_twice(
 
 def test_a_run_that_cannot_be_marked_is_returned_and_found(live: Any, devops: AzureDevOps) -> None:
     since = datetime.fromisoformat(live.now())
-    live.fault("status", system="azure-devops", method="PUT", path="/tags/", status=403)
+    live.fault("status", system="azure-devops", method="POST", path="/tags", status=403)
     run = devops.start("Preparation", STAGES, TAG)
     assert devops.find("Preparation", TAG, since=since, stages=STAGES) == run
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from graphql import build_schema, parse, validate
 
 from maint.errors import LeaseLost, VendorError
+from maint.systems import newrelic as module
 from maint.systems.newrelic import MutingRule, NewRelic
 
 ZONE = ZoneInfo("America/New_York")
@@ -65,6 +68,12 @@ def test_an_answer_that_is_lost_makes_no_second_rule(live: Any, do: dict[str, An
     newrelic = client(live, timeout=0.3)
     identity = mute(newrelic)
     assert [rule.id for rule in rules(newrelic)] == [identity]
+
+
+def test_the_queries_fit_the_vendors_schema(specs: Path) -> None:
+    schema = build_schema((specs / "newrelic" / "muting-rules.derived.graphql").read_text())
+    for query in (module._LIST, module._CREATE, module._UPDATE, module._DELETE):
+        assert validate(schema, parse(query)) == []
 
 
 def test_an_error_with_200_is_an_error(live: Any, newrelic: NewRelic) -> None:

@@ -164,11 +164,10 @@ class Gateway:
             members = self._members(view, pool, remove)
             before = members if before is None else before
             wanted = (members - remove) | add
-            if attempt and members == wanted and view.provisioning_state != "Failed":
-                self._compare(attempt, view, ours_lost=False)
-                return Change(before, members, put=True)
             if members == wanted and view.provisioning_state != "Failed":
-                return Change(before, members, put=False)
+                if attempt:
+                    self._compare(attempt, view, ours_lost=False)
+                return Change(before, members, put=attempt is not None)
             if view.provisioning_state == "Failed":
                 patience.tell(f"{self.where} is in state Failed: an earlier write did not succeed; writing again")
             if check:
@@ -224,6 +223,7 @@ class Gateway:
                 )
             session.result(poller)
         except _Moved:
+            patience.pause(what, 0)  # nothing to wait for, but stop and deadline hold
             return attempt, _Outcome.AGAIN
         except AzureError as error:
             return attempt, self._judge(error, what, patience)
@@ -239,12 +239,12 @@ class Gateway:
         from maint.systems.azure.pipeline import passing  # noqa: PLC0415 - imports the SDK
 
         problem = self._session.problem(error, what)
-        superseded = problem.status < 400 and problem.code.lower().startswith("cancel")
-        if problem.status in _BUSY or superseded:
+        if problem.status in _BUSY:
             patience.tell(f"{problem.what}; reading again")
             patience.pause(what, problem.retry_after)
             return _Outcome.AGAIN
-        if passing(error):
+        superseded = 0 < problem.status < 400 and problem.code.lower().startswith("cancel")
+        if passing(error) or superseded:
             patience.tell(f"{problem.what}; looking whether it took effect")
             patience.pause(what, problem.retry_after or min(1.0, patience.poll))
             return _Outcome.UNKNOWN

@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from maint.errors import DeadlinePassed, LeaseLost, Stopped, VendorError
 from maint.systems.azure import gateway as module
+from maint.systems.azure.documents import plain
 from maint.systems.azure.gateway import Gateway, GatewayView, LostUpdate
 from maint.systems.azure.session import AzureSession
 from maint.waiting import Patience
@@ -259,3 +261,34 @@ def test_stop_and_deadline_end_the_waiting(live: Any, gateway: Gateway, patience
     live.fault("status", system="azure", method="GET", path="applicationGateways", status=503, times=50)
     with pytest.raises((DeadlinePassed, VendorError)):
         gateway.change_members(POOL, add=FIVE, patience=fresh)
+
+
+@pytest.mark.parametrize("busy", ["conflict", "supersede"])
+def test_two_at_once_both_get_their_way(live: Any, azure: Any, patience: Patience, busy: str) -> None:
+    live.speed(200)
+    live.mode(busy=busy)
+    gateways = (Gateway(azure(), NAME), Gateway(azure(), NAME))
+    halves = (frozenset({"10.0.1.11", "10.0.1.12"}), frozenset({"10.0.1.13"}))
+    with ThreadPoolExecutor() as pool:
+        out = pool.map(lambda g, half: g.change_members(POOL, remove=half, patience=patience), gateways, halves)
+        assert [change.put for change in out] == [True, True]
+        assert len(live.reversible()["azure"]["gateway"]["serving"][POOL]) == 7
+        back = pool.map(lambda g, half: g.change_members(POOL, add=half, patience=patience), gateways, halves)
+        assert [change.put for change in back] == [True, True]
+    assert len(live.reversible()["azure"]["gateway"]["serving"][POOL]) == 10
+
+
+def test_a_member_by_network_interface_is_shown_and_not_pretended_to_be_out(
+    live: Any, gateway: Gateway, patience: Patience
+) -> None:
+    document = plain(gateway.read().document)
+    interface = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.Network/networkInterfaces/nic-1"
+    for pool in document["properties"]["backendAddressPools"]:
+        if pool["name"] == POOL:
+            pool["properties"]["backendIPConfigurations"] = [{"id": f"{interface}/ipConfigurations/main"}]
+    card = {"properties": {"ipConfigurations": [{"name": "main", "properties": {"privateIPAddress": "10.0.1.30"}}]}}
+    live.fault("status", system="azure", method="GET", path=PATH, status=200, body=document)
+    live.fault("status", system="azure", method="GET", path="networkInterfaces/nic-1$", status=200, body=card)
+    with pytest.raises(VendorError, match=r"10\.0\.1\.30 is in pool-www through a network interface"):
+        gateway.change_members(POOL, remove=frozenset({"10.0.1.30"}), patience=patience)
+    assert puts(live) == 0
