@@ -77,9 +77,7 @@ def ensure_browser() -> str:
     try:
         return _words()
     except UsageProblem as none:
-        raise UsageProblem(
-            "no Chromium is installed here and none could be fetched", next=_advice()
-        ) from none
+        raise UsageProblem("no Chromium is installed here and none could be fetched", next=_advice()) from none
 
 
 def _words() -> str:
@@ -129,9 +127,7 @@ def _download() -> None:
         _say("The download did not work.")
         return
     starts = [str(_playwrights_own(PACKAGES[0])), "--version"]
-    if _run(starts) or (
-        _is_debian_root() and _run([*playwright, "install-deps", "chromium"]) and _run(starts)
-    ):
+    if _run(starts) or (_is_debian_root() and _run([*playwright, "install-deps", "chromium"]) and _run(starts)):
         return
     raise UsageProblem(
         "Playwright's Chromium is here but lacks libraries of the system",

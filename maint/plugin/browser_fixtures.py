@@ -112,7 +112,7 @@ def maintenance_expected() -> str | None:
     return None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def refuse_maintenance(site: Site, maintenance_expected: str | None) -> Callable[[Page], None]:
     """Look whether a page is the maintenance page: expected, the test is skipped; else it fails."""
 

@@ -48,7 +48,7 @@ def site_app(server: str, state: SiteState) -> ASGIApp:
             raise HTTPException(404)
         session = state.open_session()
         session.biller = biller
-        return RedirectResponse(f"/portal/(S({session.id}))/2/Site2.aspx?G={biller.guid}")
+        return RedirectResponse(f"/portal/(S({session.id}))/2/Site2.aspx?G={biller.guid}", 302)
 
     async def no_session(request: Request) -> Response:
         return _with_new_session(state, request, request.path_params.get("page", ""))
