@@ -16,7 +16,7 @@ _lock = Lock()
 # word, number or id. No network's numbers start with 0 or 1, which spares most ids and epoch times.
 _CARD = re.compile(r"(?<![\w.-])[2-9](?:[ -]?[0-9]){12,18}(?![\w-]|\.[0-9])")
 
-_NAMES = r"password|passwd|pwd|client_secret|secret|api[-_]?key|access_token|x-pan-key|sig"
+_NAMES = r"password|passwd|pwd|client_secret|api[-_]?key|access_token|x-pan-key"
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # An ASP.NET session in the path is a bearer token while the session lives.
@@ -33,7 +33,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(rf"(?i)((?<![a-z0-9])(?:{_NAMES})[\"']?\s*[:=]\s*[\"']?)(?!\[redacted)[^\s\"',;&<>]+"),
         rf"\1{_GONE}",
     ),
-    (re.compile(r"(?i)([?&](?:key|token|code)=)(?!\[redacted)[^\s\"',;&<>]+"), rf"\1{_GONE}"),
+    # These are words of our own sentences too ("replace the secret: ..."), so only an assignment counts.
+    (re.compile(r"(?i)(\b(?:secret|sig|token)(?:[\"']\s*:|=)\s*[\"']?)(?!\[redacted)[^\s\"',;&<>]+"), rf"\1{_GONE}"),
+    (re.compile(r"(?i)([?&](?:key|code)=)(?!\[redacted)[^\s\"',;&<>]+"), rf"\1{_GONE}"),
     (re.compile(r"\bxox[a-z]-[\w-]{8,}|\bxapp-[\w-]{8,}"), _GONE),  # Slack
     (re.compile(r"\bNRA[KA]-[A-Z0-9]{20,}|\b[0-9a-f]{36}NRAL\b"), _GONE),  # New Relic
     (re.compile(r"\b[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}\b"), _GONE),  # Azure DevOps since 2024

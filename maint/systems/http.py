@@ -152,6 +152,6 @@ def _message(answer: "httpx.Response") -> str:
 
 def _retry_after(answer: "httpx.Response") -> float | None:
     try:
-        return max(0.0, float(answer.headers.get("Retry-After", "")))
+        return max(0.0, float(answer.headers.get("Retry-After", ""))) or None  # "0" is no pause to go by
     except ValueError:
         return None

@@ -210,6 +210,7 @@ class Gateway:
 
         session, what = self._session, f"writing the gateway {self.name}"
         attempt = _Attempt(plain(view.document), plain(document))
+        accepted = False
         try:
             with self._watching(view, attempt):
                 poller = session.network.application_gateways.begin_create_or_update(
@@ -221,12 +222,13 @@ class Gateway:
                     last_look=lambda: self._unmoved(view, patience),
                     polling=session.polling(what, patience),
                 )
+            accepted = True
             session.result(poller)
         except _Moved:
             patience.pause(what, 0)  # nothing to wait for, but stop and deadline hold
             return attempt, _Outcome.AGAIN
         except AzureError as error:
-            return attempt, self._judge(error, what, patience)
+            return attempt, self._judge(error, what, patience, accepted=accepted)
         return attempt, _Outcome.DONE
 
     def _unmoved(self, view: GatewayView, patience: Patience) -> None:
@@ -234,17 +236,18 @@ class Gateway:
         if self.read(patience).etag != view.etag:
             raise _Moved
 
-    def _judge(self, error: "AzureError", what: str, patience: Patience) -> _Outcome:
+    def _judge(self, error: "AzureError", what: str, patience: Patience, *, accepted: bool) -> _Outcome:
         """Decide what a failed write means: start again, look what became of it, or give up (raises)."""
         from maint.systems.azure.pipeline import passing  # noqa: PLC0415 - imports the SDK
 
         problem = self._session.problem(error, what)
-        if problem.status in _BUSY:
+        if problem.status in _BUSY and not accepted:
             patience.tell(f"{problem.what}; reading again")
             patience.pause(what, problem.retry_after)
             return _Outcome.AGAIN
         superseded = 0 < problem.status < 400 and problem.code.lower().startswith("cancel")
-        if passing(error) or superseded:
+        unfollowed = accepted and problem.status >= 400  # it goes on, but we may not (or no longer) ask about it
+        if passing(error) or superseded or unfollowed:
             patience.tell(f"{problem.what}; looking whether it took effect")
             patience.pause(what, problem.retry_after or min(1.0, patience.poll))
             return _Outcome.UNKNOWN
@@ -283,7 +286,7 @@ class Gateway:
                 where=self.where,
                 next="find out who else changes this gateway now, then run again",
             )
-        for other in attempt.seen.values():
+        for other in list(attempt.seen.values()):  # a late look may still add one
             if not list(differences(attempt.sent, other)):
                 continue  # our own write, seen before it was answered
             theirs = set(differences(attempt.base, other))

@@ -203,7 +203,7 @@ def retry_after(error: "AzureError") -> float | None:
     """Return the seconds that the vendor asked us to wait, None when it did not."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
-        return max(0.0, float(headers.get("Retry-After", "")))
+        return max(0.0, float(headers.get("Retry-After", ""))) or None  # "0" is no pause to go by
     except ValueError:
         return None
 

@@ -242,6 +242,16 @@ def test_an_operation_that_fails_is_an_error_and_the_next_call_goes_on(
     assert any("state Failed" in line for line in told)
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_operation_that_may_not_be_asked_about_is_followed_at_the_gateway(
+    live: Any, gateway: Gateway, patience: Patience, status: int
+) -> None:
+    live.fault("status", system="azure", method="GET", path="operations/", status=status, times=100)
+    assert gateway.change_members(POOL, remove=FIVE, patience=patience).after == ALL - FIVE
+    assert len(live.reversible()["azure"]["gateway"]["serving"][POOL]) == 5
+    assert puts(live) == 1
+
+
 def test_a_refused_write_is_told_and_not_repeated(live: Any, gateway: Gateway, patience: Patience) -> None:
     live.fault("status", system="azure", method="PUT", path=PATH, status=403)
     with pytest.raises(VendorError) as caught:
