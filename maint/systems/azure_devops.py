@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from maint.environment import AzureDevOpsSettings
 
 _VERSION = {"api-version": "7.1"}
+_SKEW = timedelta(minutes=1)  # between two clocks that are both right
 _LOOKS, _LOOK_SECONDS = 3, 0.5  # for a run whose start was not answered
 _WELL = frozenset({"succeeded", "succeededWithIssues"})
 
@@ -169,7 +170,7 @@ class AzureDevOps:
             return Run(int(marked[0]["id"]), _web(marked[0]))
         wanted = self._refs(pipeline, self.stages(pipeline), stages)
         for build in self._builds(pipeline):
-            late_enough = datetime.fromisoformat(build["queueTime"]) >= since
+            late_enough = datetime.fromisoformat(build["queueTime"]) >= since - _SKEW
             if late_enough and not build.get("tags") and self._runs_only(int(build["id"]), wanted):
                 run = Run(int(build["id"]), _web(build))
                 self._mark(run, tag)
