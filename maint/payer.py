@@ -80,10 +80,14 @@ class Payer:
         self.heading(self.labels.information_heading).wait_for()
 
     def fill(self, values: Mapping[str, str]) -> None:
-        """Enter `values` by label, and the billing address and e-mail of nobody beside them."""
-        everything = {**self.labels.billing, self.labels.email: self.site.sandbox.email, **values}
-        for label, value in everything.items():
+        """Enter `values` by label."""
+        for label, value in values.items():
             self.field(label).fill(value)
+
+    @property
+    def billing(self) -> dict[str, str]:
+        """The billing address and e-mail of nobody, by label."""
+        return {**self.labels.billing, self.labels.email: self.site.sandbox.email}
 
     @property
     def card(self) -> dict[str, str]:

@@ -70,6 +70,7 @@ def test_r9_wrong_card_data_is_refused(payer: Payer, invoices: tuple[Invoice, ..
     """
     labels, sandbox = site.labels, site.sandbox
     payer.to_information(labels.card, invoices[0].number)
+    payer.fill(payer.billing)
     for label, value in (
         (labels.card_number, sandbox.bad_card_number),
         (labels.expiry, "01/20"),
@@ -88,6 +89,7 @@ def test_r10_wrong_bank_data_is_refused(payer: Payer, invoices: tuple[Invoice, .
     """
     labels, sandbox = site.labels, site.sandbox
     payer.to_information(labels.bank, invoices[0].number)
+    payer.fill(payer.billing)
     for label, value in (
         (labels.routing, sandbox.routing[:8]),
         (labels.routing, sandbox.bad_routing),
@@ -117,7 +119,7 @@ def test_r11_no_payment_without_agreeing_to_the_terms(
     """
     labels = site.labels
     payer.to_information(labels.card, invoices[0].number)
-    payer.fill(payer.card)
+    payer.fill({**payer.card, **payer.billing})
     payer.button(labels.to_review).click()
     expect(payer.heading(labels.review_heading)).to_be_visible()
     expect(page.get_by_text(invoices[0].number)).to_be_visible()

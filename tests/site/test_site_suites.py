@@ -104,7 +104,8 @@ class TestInTheWindow:
 
 
 def test_no_page_up_to_the_review_has_a_barrier(payer: Payer, page: Page, site: Site) -> None:
-    axe, found = Axe(), []
+    axe = Axe()
+    found: list[str] = []
 
     def look() -> None:
         violations = axe.run(page).response["violations"]
@@ -126,7 +127,7 @@ def test_no_page_up_to_the_review_has_a_barrier(payer: Payer, page: Page, site: 
     look()
     payer.to_information(site.labels.bank, account.invoices[0].number)
     look()
-    payer.fill(payer.bank)
+    payer.fill({**payer.bank, **payer.billing})
     payer.button(site.labels.to_review).click()
     expect(payer.heading(site.labels.review_heading)).to_be_visible()
     look()
