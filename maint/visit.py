@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+import pytest
+
 from maint.redact import redact
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from maint.site import Site
 
 Where = Literal["landing", "login", "locator"]
-WHERE: tuple[Where, ...] = ("landing", "login", "locator")
+NAMES: dict[Where, str] = {"landing": "landing page", "login": "sign-in page", "locator": "bill search"}
 
 # Times are from the start of the navigation, redirects included, as a payer sees them.
 _MEASURE = """() => {
@@ -59,9 +61,31 @@ class Visit:
     first_byte: float = 0.0
     load: float = 0.0
 
+    name: str = ""
+
     def __str__(self) -> str:
-        """Return its address without the payer's session."""
-        return redact(self.url)
+        """Return its name, or its address without the payer's session."""
+        return self.name or redact(self.url)
+
+
+class Problems:
+    """What is wrong with which pages: each problem is said once, with the pages that have it."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[str]] = {}
+
+    def add(self, page: Visit, *problems: str) -> None:
+        """Note what is wrong with a page."""
+        for problem in problems:
+            pages = self._found.setdefault(redact(problem), [])
+            if str(page) not in pages:
+                pages.append(str(page))
+
+    def refuse(self) -> None:
+        """Fail the check if anything was noted, in words and without a traceback."""
+        if self._found:
+            lines = [f"{problem} ({', '.join(pages)})" for problem, pages in self._found.items()]
+            pytest.fail("\n".join(lines), pytrace=False)
 
 
 def visit(page: "Page", url: str) -> Visit:
@@ -125,6 +149,7 @@ class Visits:
         }[where]
         page = self._page()
         found = visit(page, url)
+        found.name = NAMES[where]
         self._refuse(page)
         self._seen[where] = found
         return found
@@ -135,4 +160,4 @@ class Visits:
 
     def all(self) -> list[Visit]:
         """Return what the landing, sign-in and search pages looked like."""
-        return [self.seen(where) for where in WHERE]
+        return [self.seen(where) for where in NAMES]

@@ -13,11 +13,12 @@ from playwright.sync_api import Page, Request, Response, expect
 
 from maint.payer import Payer
 from maint.redact import redact
-from maint.site import Biller, Budget, Site
-from maint.visit import Visit, Visits
+from maint.site import Biller, Site
+from maint.visit import NAMES, Problems, Visits
 
 Go = Callable[[str], Response]
-pytestmark = pytest.mark.production_safe
+# browser_name: what needs no browser stays in its place among the rest.
+pytestmark = [pytest.mark.production_safe, pytest.mark.usefixtures("browser_name")]
 
 
 @pytest.fixture
@@ -171,16 +172,16 @@ def test_s8_security_headers(visits: Visits, site: Site) -> None:
     Steps: read the headers of landing, sign-in and search page.
     Expected: every header of the baseline with its value; none of those that must not be there.
     """
-    problems = []
+    problems = Problems()
     for page in visits.all():
         for name, pattern in site.headers.expected.items():
             value = page.headers.get(name)
             if value is None:
-                problems.append(f"{page} lacks {name}")
+                problems.add(page, f"{name} is missing")
             elif not pattern.fullmatch(value):
-                problems.append(f"{page}: {name} is {value!r}, approved is {pattern.pattern!r}")
-        problems += [f"{page} has {name}" for name in site.headers.absent if name in page.headers]
-    assert not problems, "\n".join(problems)
+                problems.add(page, f"{name} is {value!r}, approved is {pattern.pattern!r}")
+        problems.add(page, *(f"{name} is there" for name in site.headers.absent if name in page.headers))
+    problems.refuse()
 
 
 def test_s9_nothing_breaks_in_the_browser(visits: Visits, site: Site) -> None:
@@ -190,25 +191,19 @@ def test_s9_nothing_breaks_in_the_browser(visits: Visits, site: Site) -> None:
     Steps: look at what landing, sign-in and search page logged and asked for.
     Expected: no errors but those on the ignore list, nothing of ours that failed, nothing over plain http.
     """
-    problems = []
+    problems = Problems()
     for page in visits.all():
-        problems += [
-            f"{page}: {error}"
-            for error in page.errors
-            if not any(pattern.search(error) for pattern in site.console_ignore)
-        ]
-        problems += [f"{page}: {redact(failed)}" for failed in page.failed if _is_ours(failed, site)]
-        problems += [f"{page} asked for {redact(url)}" for url in page.asked if url.startswith("http://")]
-        problems += [
-            f"{page}: {redact(got.url)} answered {got.status}"
-            for got in page.fetched
-            if got.status >= 400 and got.host == site.host
-        ]
-    assert not problems, "\n".join(problems)
+        ignored = {error for error in page.errors for pattern in site.console_ignore if pattern.search(error)}
+        problems.add(page, *(error for error in page.errors if error not in ignored))
+        problems.add(page, *(failed for failed in page.failed if _is_ours(failed, site)))
+        problems.add(page, *(f"asked for {url}" for url in page.asked if url.startswith("http://")))
+        bad = [got for got in page.fetched if got.status >= 400 and _is_ours(got.url, site)]
+        problems.add(page, *(f"{got.url} answered {got.status}" for got in bad))
+    problems.refuse()
 
 
-def _is_ours(failed: str, site: Site) -> bool:
-    return urlsplit(failed).hostname == site.host
+def _is_ours(url: str, site: Site) -> bool:
+    return urlsplit(url).hostname == site.host
 
 
 def test_s10_scripts_are_the_known_ones(visits: Visits, site: Site) -> None:
@@ -218,17 +213,14 @@ def test_s10_scripts_are_the_known_ones(visits: Visits, site: Site) -> None:
     Steps: list the scripts of landing, sign-in and search page.
     Expected: their hosts are on the list, and none of them answered with an error.
     """
-    problems = []
+    problems = Problems()
     for page in visits.all():
-        sources = {*page.scripts, *(got.url for got in page.fetched if got.kind == "script")}
-        hosts = {urlsplit(source).hostname or "" for source in sources}
-        problems += [f"{page} loads a script from {host}" for host in sorted(hosts - set(site.script_hosts))]
-        problems += [
-            f"{page}: the script {redact(got.url)} answered {got.status}"
-            for got in page.fetched
-            if got.kind == "script" and got.status >= 400 and got.host in site.script_hosts
-        ]
-    assert not problems, "\n".join(problems)
+        answered = [got for got in page.fetched if got.kind == "script"]
+        hosts = {urlsplit(source).hostname or "" for source in (*page.scripts, *(got.url for got in answered))}
+        problems.add(page, *(f"a script comes from {host}" for host in sorted(hosts - set(site.script_hosts))))
+        bad = [got for got in answered if got.status >= 400 and got.host in site.script_hosts]
+        problems.add(page, *(f"the script {got.url} answered {got.status}" for got in bad))
+    problems.refuse()
 
 
 def test_s11_fast_enough(visits: Visits, site: Site) -> None:
@@ -238,23 +230,20 @@ def test_s11_fast_enough(visits: Visits, site: Site) -> None:
     Steps: take the times of landing, sign-in and search page; a slow one is a warm-up and is opened again.
     Expected: first byte and load within "poor"; a warning beyond "good".
     """
-    budgets, problems = site.budgets, []
-    for where in ("landing", "login", "locator"):
+    problems, budgets = Problems(), site.budgets
+    for where in NAMES:
         page = visits.seen(where)
         if page.first_byte > budgets.first_byte.good or page.load > budgets.load.good:
             page = visits.open(where)
-        problems += _too_slow(page, "first byte", page.first_byte, budgets.first_byte)
-        problems += _too_slow(page, "load", page.load, budgets.load)
-    assert not problems, "\n".join(problems)
-
-
-def _too_slow(page: Visit, what: str, took: float, budget: Budget) -> list[str]:
-    text = f"{page}: {what} took {took:.0f} ms"
-    if took > budget.poor:
-        return [f"{text}, allowed are {budget.poor:.0f}"]
-    if took > budget.good:
-        warnings.warn(f"{text}, good would be {budget.good:.0f}", stacklevel=2)
-    return []
+        for what, took, budget in (
+            ("first byte", page.first_byte, budgets.first_byte),
+            ("load", page.load, budgets.load),
+        ):
+            if took > budget.poor:
+                problems.add(page, f"{what} took {took:.0f} ms, allowed are {budget.poor:.0f}")
+            elif took > budget.good:
+                warnings.warn(f"{page}: {what} took {took:.0f} ms, good is {budget.good:.0f}", stacklevel=1)
+    problems.refuse()
 
 
 def test_s12_pages_for_payers_and_api(page: Page, go: Go, site: Site) -> None:

@@ -29,6 +29,12 @@ def site(environment: Environment) -> Site:
 
 
 @pytest.fixture(scope="session")
+def base_url(site: Site) -> str:
+    """The portal's address, for pages that are opened by their path."""
+    return site.base_url
+
+
+@pytest.fixture(scope="session")
 def biller(site: Site) -> Biller:
     """The biller that the suites look at most closely."""
     return site.biller
