@@ -55,6 +55,12 @@ def find_browser(headless: bool = True) -> str | None:
     for name in (*names, *APPLICATIONS):
         if path := shutil.which(name):
             return path
+    if not headless:
+        raise UsageProblem(
+            "no Chromium with windows is installed here",
+            where="--headed",
+            next="install chromium, or leave --headed out",
+        )
     raise UsageProblem("no Chromium is installed here", where="browser", next=ENSURE)
 
 

@@ -86,6 +86,13 @@ def test_without_any_it_says_what_to_run() -> None:
     assert none.value.next == "python -m maint.browser --ensure"
 
 
+def test_the_shell_alone_cannot_show_windows(machine: Path) -> None:
+    program(machine / "bin/chromium-headless-shell")
+    with pytest.raises(UsageProblem, match="with windows") as none:
+        browser.find_browser(headless=False)
+    assert none.value.where == "--headed"
+
+
 def test_fetching_tries_the_download_and_then_the_packages(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
