@@ -57,7 +57,10 @@ class Announcer:
             return True
         mentions = " ".join(f"@{name}" for name in step.mentions)
         text = " ".join(part for part in (mentions, step.text, more) if part)
-        said = [self._post(channel, text, key=f"{self.window.name}/{step.id}") for channel in step.channels]
+        key = f"{self.window.name}/{step.id}"
+        if known is None or known.status != "doing":
+            self.journal.set_step(self.window.name, step.id, "doing", before={"text": text}, handle=None)
+        said = [self._post(channel, text, key=key) for channel in step.channels]
         messages = [message for message in said if message]
         if len(messages) < len(step.channels):
             self.journal.set_step(self.window.name, step.id, "failed", evidence="Slack did not take the message")
@@ -106,7 +109,9 @@ class Announcer:
             left = [hold for hold in outcome.left if hold.kind == Drain.kind]
             healthy = f"Healthy in the pool again: {', '.join(servers)}."
             out = f" Still out: {'; '.join(hold.why for hold in left)}." if left else ""
-            text = self._labelled(f"{step.text} {healthy}{out}")
+            known = self.journal.step(self.window.name, step.id)
+            said = known.before.get("text", step.text) if known else step.text
+            text = self._labelled(f"{said}\n{healthy}{out}")
             for message in self.messages(step):
                 self._quietly("edit", partial(self.slack().update, message, text))
         if outcome.left:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from maint.announce import Announcer
 from maint.context import Context
@@ -14,13 +14,11 @@ from maint.holding import Outcome
 from maint.journal import HoldRecord, new_id
 from maint.lease import Lease, take_lease_patiently
 from maint.processes import this_process
-from maint.run import announcer, make_holder
+from maint.run import announcer, give_back_patience, make_holder
 from maint.speed import working_speed
 from maint.systems import Systems
 from maint.window import Window, load_window
 
-GRACE = timedelta(minutes=30)
-"""What is not ready yet gets this long, or until it was meant to be back, whichever is later."""
 WAIT_FOR_ANOTHER_SECONDS = 3600.0
 
 
@@ -76,7 +74,7 @@ class Restore:
         holder = make_holder(self.context.journal, systems, run, self._announcer(systems, holds[0]))
         ends = max(datetime.fromisoformat(hold.until_time) for hold in holds)
         with systems.undoing():
-            patience = systems.patience(max(ends - self.context.clock.now(), GRACE))
+            patience = give_back_patience(systems, ends)
             return holder.give_back(holds, patience)
 
     def _announcer(self, systems: Systems, hold: HoldRecord) -> Announcer | None:

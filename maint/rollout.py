@@ -28,8 +28,9 @@ class Tag:
     before: dict[str, Any]
 
     def __str__(self) -> str:
-        """Return it as it travels with the request, where the vendor lets it."""
-        return f"{self.window}-{self.step}".replace("/", "-")  # some vendors put it into a URL
+        """Return it as it travels with the request; a step tried again after it failed has another one."""
+        again = f"-{attempt}" if (attempt := self.before.get("attempt", 1)) > 1 else ""
+        return f"{self.window}-{self.step}{again}".replace("/", "-")  # some vendors put it into a URL
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def run_once(journal: Journal, window: str, job: Job, systems: Any) -> Result:
         return Result("done", words)
     handle = _find(journal, window, job, systems, known)
     if handle is None:
-        before = {"moment": systems.clock.now().isoformat(), **job.action.before(systems)}
+        attempt = known.before.get("attempt", 0) + 1 if known else 1
+        before = {"moment": systems.clock.now().isoformat(), "attempt": attempt, **job.action.before(systems)}
         journal.set_step(window, job.id, "doing", before=before, handle=None)
         handle = job.action.start(systems, _tag(journal, window, job))
         log.info("started: %s", job.title)

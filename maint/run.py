@@ -26,7 +26,8 @@ from maint.window_steps import Patch, Step
 T = TypeVar("T", bound=Step)
 
 GIVE_BACK_GRACE = timedelta(minutes=30)
-"""Servers that are late get this long after the end of the hours to become ready."""
+"""Servers that are not ready get at least this long, even where the hours are over."""
+SHORTEST_GIVE_BACK_SECONDS = 15.0
 
 
 @dataclass
@@ -129,7 +130,7 @@ class Run:
     def give_back(self, holds: list[HoldRecord]) -> Outcome:
         """Give back these holds, waiting for what is not ready until the end of the hours and a grace."""
         with self.systems.undoing():
-            return self.holder.give_back(holds, give_back_patience(self.systems, self.phase))
+            return self.holder.give_back(holds, give_back_patience(self.systems, self.phase.closes))
 
 
 def announcer(context: Context, systems: Systems, window: Window, phase: Phase | None) -> Announcer:
@@ -153,7 +154,7 @@ def make_holder(journal: Journal, systems: Systems, run: str, observer: Announce
     return Holder(journal, systems, run, rebuild, may_undo, run_alive, [observer] if observer else [])
 
 
-def give_back_patience(systems: Systems, phase: Phase) -> Patience:
-    """Return patience until the phase's end, and at least the grace from now."""
-    left = phase.closes - systems.clock.now()
-    return systems.patience(max(left, GIVE_BACK_GRACE))
+def give_back_patience(systems: Systems, ends: datetime) -> Patience:
+    """Return patience until the end of the hours, and at least the grace from now."""
+    left = ends - systems.clock.now()
+    return systems.patience(max(left, GIVE_BACK_GRACE), SHORTEST_GIVE_BACK_SECONDS)

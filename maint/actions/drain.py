@@ -160,7 +160,10 @@ class Drain(Reversible):
         patched = view.installation is not None and view.installation.id != captured["installation"]
         if patched and view.installation is not None and not view.installation.ok:
             return Readiness("bad", f"{self.server}: its patching failed ({view.installation.words})")
-        if patched and systems.vms.assess(self.vm, systems.patience(WRITE)).reboot_pending:
+        pending = view.reboot_pending
+        if patched and not view.assessed_since:
+            pending = systems.vms.assess(self.vm, systems.patience(WRITE)).reboot_pending
+        if pending:
             return Readiness("waiting", f"{self.server} has a reboot pending")
         refusal = systems.direct.answers(self.server)
         return Readiness("waiting", refusal) if refusal else READY

@@ -66,6 +66,8 @@ class MuteNewRelic(Reversible):
             return Reading("normal", "New Relic has no such muting rule")
         if not found.enabled:
             return Reading("drifted", f"somebody disabled the muting rule {self.name}")
+        if not found.in_force(systems.clock.now()):
+            return Reading("normal", f"the muting rule {self.name} has ended by itself")
         return Reading("in force", f"muted until {self.until}")
 
 
@@ -116,6 +118,8 @@ class MuteAzure(Reversible):
             return Reading("normal", "Azure has no such alert processing rule")
         if not found.enabled:
             return Reading("drifted", f"somebody disabled the alert processing rule {self.name}")
+        if not found.in_force(systems.clock.now()):
+            return Reading("normal", f"the alert processing rule {self.name} has ended by itself")
         return Reading("in force", f"muted until {self.until}")
 
 

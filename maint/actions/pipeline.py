@@ -37,5 +37,5 @@ class RunStages(OneWay):
 
     def wait(self, systems: "Systems", handle: str) -> Result:
         """Wait for the run's end; a stage that was skipped or did not succeed is a failure."""
-        done = systems.azure_devops.wait(int(handle), systems.patience(LONGEST))
-        return Result("done" if done.ok else "failed", f"run {handle}: {done.words}")
+        done = systems.azure_devops.wait(int(handle), systems.patience(LONGEST), self.stages)
+        return Result("done" if done.ok else "failed", f"{self.pipeline}: {done.words}, {done.url}")

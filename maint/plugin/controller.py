@@ -155,6 +155,12 @@ class Controller:
 
         return StepsFirst(config, log)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Turn the run red when a worker dies: what it was to do was not done."""
+        if error:
+            self.verdict.crashed.append(f"worker {node.gateway.id} died; what was left for it did not run")
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Let the world run at a browser's pace from the first browser test on."""
         if self.run and not self.browsing and not nodeid.startswith(f"{selection.STEPS}/"):
@@ -179,6 +185,8 @@ class Controller:
         self.verdict.settle(int(exitstatus), outcome, self.probe.stop())
         if self.verdict.held:
             session.exitstatus = HELD
+        elif self.verdict.crashed and not exitstatus:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self.run.journal.note("probe", "www", str(self.verdict.tally))
         self.run.journal.end_run(self.id, self.verdict.word)
 

@@ -39,7 +39,7 @@ class StepsFirst(LoadScheduling):  # type: ignore[misc]  # xdist ships no types
         self.collection = list(collection)
         self.maxschedchunk = self.maxschedchunk or len(collection)
         self.pending[:] = [*sorted(self.steps), *(n for n in range(len(collection)) if n not in self.steps)]
-        self.lead = self.nodes[0]
+        self.lead = min(self.nodes, key=lambda node: str(node.gateway.id))
         self._send_tests(self.lead, len(self.steps) + 1)
         if not self.pending:
             self._share_out()

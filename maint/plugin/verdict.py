@@ -26,6 +26,7 @@ class Verdict:
     tally: Tally | None = None
     word: str = "interrupted"
     warnings: list[str] = field(default_factory=list)
+    crashed: list[str] = field(default_factory=list)
 
     def count(self, report: pytest.TestReport) -> None:
         """Count one phase of one test."""
@@ -38,7 +39,7 @@ class Verdict:
         if exitstatus == INTERRUPTED:
             self.word = "interrupted"
         else:
-            self.word = "red" if exitstatus or outcome.left else "green"
+            self.word = "red" if exitstatus or outcome.left or self.crashed else "green"
 
     @property
     def numbers(self) -> str:
@@ -68,6 +69,8 @@ class Verdict:
             yield f"report: {_shown(report)}", ""
             return
         yield f"site: {self.tally}", "yellow" if self.tally and self.tally.failures else ""
+        for crash in self.crashed:
+            yield crash, "bold red"
         for warning in [*self.warnings, *self.unsaid(run)]:
             yield f"warning: {warning}", "yellow"
         yield f"report: {_shown(report)}", ""

@@ -64,9 +64,9 @@ class Systems:
             raise PermissionError("a process without a lease writes nothing")
         self.lease.fence(undo=self.is_undoing)
 
-    def patience(self, window_time: timedelta) -> Patience:
-        """Return patience for so much of the window's time, and at least a minute of the machine's."""
-        seconds = max(window_time.total_seconds() / self.clock.speed, SHORTEST_PATIENCE_SECONDS)
+    def patience(self, window_time: timedelta, at_least: float = SHORTEST_PATIENCE_SECONDS) -> Patience:
+        """Return patience for so much of the window's time, and `at_least` so many seconds of the machine's."""
+        seconds = max(window_time.total_seconds() / self.clock.speed, at_least)
         return Patience(
             deadline=time.monotonic() + seconds,
             poll=self.environment.poll_seconds,

@@ -93,7 +93,7 @@ class VmView:
     """A server as Azure sees it now.
 
     reboot_pending is None when Azure has not assessed it yet, and as old as assessed_at otherwise.
-    installation: the last patch run, without its single patches and reboot status.
+    installation: the last patch run, without its single patches and reboot status; changed_at: when it last moved.
     """
 
     running: bool
@@ -102,6 +102,12 @@ class VmView:
     reboot_pending: bool | None
     assessed_at: datetime | None
     installation: Installation | None
+    changed_at: datetime | None = None
+
+    @property
+    def assessed_since(self) -> bool:
+        """Say whether what is known of patches and reboots is younger than the last patch run."""
+        return bool(self.assessed_at and self.changed_at and self.assessed_at >= self.changed_at)
 
     @property
     def installing(self) -> bool:
@@ -279,6 +285,7 @@ def _view(raw: dict[str, Any]) -> VmView:
         reboot_pending=available.get("rebootPending"),
         assessed_at=datetime.fromisoformat(assessed) if assessed else None,
         installation=_installation(last) if last else None,
+        changed_at=datetime.fromisoformat(last["lastModifiedTime"]) if last and "lastModifiedTime" in last else None,
     )
 
 
