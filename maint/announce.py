@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -83,7 +84,8 @@ class Announcer:
         """Post what was captured, before anything live is written: the last resort if journal and machine are lost."""
         if holds:
             lines = "\n".join(f"- {hold.title} (hold {hold.id}): {json.dumps(hold.captured)}" for hold in holds)
-            self._post(self.home, f"about to take, to be given back by {holds[0].until_time}:\n{lines}")
+            ends = datetime.fromisoformat(holds[0].until_time)
+            self._post(self.home, f"about to take, to be given back by {ends:%a %H:%M}:\n{lines}")
 
     def giving_back(self, holds: Sequence[HoldRecord], *, staying: Mapping[str, str]) -> None:
         """Say, as the give-back of servers starts, which go back, what was installed and who stays out."""

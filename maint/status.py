@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -77,9 +78,7 @@ def show_status(status: Status, console: Console, root: Path) -> None:
             f"[yellow]running[/yellow]  {record.phase} by {record.who} since {_when(record.since)}, run {record.run}"
         )
     if status.holds:
-        table = Table(
-            "hold", "what", "state", "since", "run", "why", title="Held", title_justify="left", title_style="bold red"
-        )
+        table = _table("hold", "what", "state", "since", "run", "why", title="Held", title_style="bold red")
         for hold in status.holds:
             table.add_row(hold.id, hold.title, tag(hold.state), _when(hold.opened), hold.run, escape(hold.why))
         console.print(table)
@@ -91,14 +90,12 @@ def show_status(status: Status, console: Console, root: Path) -> None:
     for line in status.jobs_waiting:
         console.print(f"[yellow]Jobs are still waiting for people:[/yellow] {escape(line)}")
     if status.steps:
-        table = Table(
-            "step", "status", "when", "who", "evidence", title="Steps", title_justify="left", title_style="bold"
-        )
+        table = _table("step", "status", "when", "who", "evidence", title="Steps")
         for step in status.steps.values():
             table.add_row(step.step, tag(step.status), _when(step.changed), step.who, escape(step.evidence))
         console.print(table)
     if status.runs:
-        table = Table(
+        table = _table(
             "run",
             "phase",
             "began",
@@ -107,7 +104,6 @@ def show_status(status: Status, console: Console, root: Path) -> None:
             "report",
             title="Last runs",
             title_justify="left",
-            title_style="bold",
         )
         for run in status.runs:
             verdict = (run.verdict or "did not end") + (" (PARTIAL)" if run.partial else "")
@@ -115,6 +111,10 @@ def show_status(status: Status, console: Console, root: Path) -> None:
                 run.id, run.phase, _when(run.started), _when(run.ended), tag(verdict), _near(run.report, root)
             )
         console.print(table)
+
+
+def _table(*columns: str, title: str, title_style: str = "bold") -> Table:
+    return Table(*columns, title=title, title_justify="left", title_style=title_style, box=SIMPLE_HEAD, pad_edge=False)
 
 
 def tag(word: str) -> str:

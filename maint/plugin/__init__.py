@@ -8,6 +8,7 @@ import pytest
 from maint.errors import MaintError, UsageProblem
 from maint.plugin import selection
 from maint.plugin.selection import SAFETY
+from maint.plugin.state import CONTEXT
 from maint.window import PHASES
 
 HERE = Path(__file__).parent
@@ -74,7 +75,10 @@ def pytest_runtest_makereport(
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, MaintError):
         report.longrepr = str(call.excinfo.value)  # one sentence that says what to do; a traceback says less
-    from maint.plugin.steps import note_outcome  # noqa: PLC0415 - plain test runs need none of it
+    if CONTEXT in item.config.stash:
+        from maint.plugin.artifacts import clean_artifacts  # noqa: PLC0415 - plain test runs need none of it
+        from maint.plugin.steps import note_outcome  # noqa: PLC0415
 
-    note_outcome(item, report)
+        note_outcome(item, report)
+        clean_artifacts(item, report)
     return report

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from pytest_metadata.plugin import metadata_key
 
 from maint.journal import Event, HoldRecord
 from maint.redact import redact
@@ -47,11 +46,6 @@ class Report:
             else " and ".join(asked.suites)
         )
         report.title = f"{'' if self._controller.context.environment.production else '[REHEARSAL] '}{what}"
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Let the report's environment table say nothing about this machine."""
-        session.config.stash[metadata_key].clear()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -125,5 +125,6 @@ def _reason(report: pytest.TestReport) -> str:
     if not report.failed:
         return ""
     crash = getattr(report.longrepr, "reprcrash", None)
-    words = crash.message if crash else report.longreprtext
-    return words.splitlines()[0] if words else ""
+    lines = (crash.message if crash else report.longreprtext).splitlines()
+    errors = [line.removeprefix("E").strip() for line in lines if line.startswith("E  ")]
+    return next(iter(errors or lines), "")
