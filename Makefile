@@ -23,7 +23,7 @@ rehearse: setup
 	@$(BIN)/maint rehearse
 
 test: setup
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -n 2
 
 lint: setup
 	@$(BIN)/ruff check .

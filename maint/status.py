@@ -103,7 +103,6 @@ def show_status(status: Status, console: Console, root: Path) -> None:
             "verdict",
             "report",
             title="Last runs",
-            title_justify="left",
         )
         for run in status.runs:
             verdict = (run.verdict or "did not end") + (" (PARTIAL)" if run.partial else "")
