@@ -51,7 +51,8 @@ class Controller:
         self.signals = Signals(self._stop, self._stop_now)
         self.probe = Probe(context.environment, context.clock)
         self.verdict = Verdict()
-        self.finished = self.browsing = False
+        self.finished = self.stepping = False
+        self.speed = working_speed(context, config.option.speed)
         self._set_options()
 
     def _set_options(self) -> None:
@@ -120,7 +121,7 @@ class Controller:
         lease.keep_alive()
         journal.begin_run(self.id, window.name, phase.name, partial=self.asked.partial, report=str(self.folder))
         self.context.clock.open_at(phase.opens)
-        self.context.clock.run_at(working_speed(self.context, self.config.option.speed))
+        self.context.clock.run_at(BROWSING)  # until the first step: starting up takes none of the window's time
         self.probe.start()
         return run
 
@@ -162,10 +163,11 @@ class Controller:
             self.verdict.crashed.append(f"worker {node.gateway.id} died; what was left for it did not run")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Let the world run at a browser's pace from the first browser test on."""
-        if self.run and not self.browsing and not nodeid.startswith(f"{selection.STEPS}/"):
-            self.browsing = True
-            self.context.clock.run_at(BROWSING)
+        """Let the world run at --speed while steps run, and at a browser's pace from the first browser test on."""
+        stepping = nodeid.startswith(f"{selection.STEPS}/")
+        if self.run and self.stepping != stepping:
+            self.stepping = stepping
+            self.context.clock.run_at(self.speed if stepping else BROWSING)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count outcomes."""
@@ -194,7 +196,7 @@ class Controller:
         holds = run.journal.holds(run=run.id)
         if not holds:
             return Outcome((), ())
-        self.context.clock.run_at(working_speed(self.context, self.config.option.speed))
+        self.context.clock.run_at(self.speed)
         unsettled = [hold for hold in holds if hold.state != "stuck"]
         stuck = tuple(hold for hold in holds if hold.state == "stuck")
         if unsettled:
@@ -224,6 +226,8 @@ class Controller:
         if self.guardian:
             self.guardian.goodbye()
         self.signals.restore()
+        if self.run:
+            self.context.clock.run_at(self.speed)
         if self.finished:
             for words, style in self.verdict.last_lines(self.run, Path(self.config.option.htmlpath)):
                 self.screen.line(words, style)

@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("checks", "smoke", "regression", "windows", "environments", "conftest.py", "pyproject.toml")
-SPEED = "1500"
+SPEED = "1000"
 OUT = ["IC-Web1", "IC-Web2", "IC-Web3", "IC-Web4", "IC-Web5"]
 
 
@@ -101,12 +101,16 @@ class Rehearsal:
         """Wait until something is true."""
         until = time.monotonic() + seconds
         while not true():
-            assert time.monotonic() < until, f"{what}: not within {seconds} s"
+            assert time.monotonic() < until, f"{what}: not within {seconds} s\n{self.logs()}"
             time.sleep(0.05)
 
     def until_patching(self, servers: int = 5) -> None:
         """Wait until so many servers are being patched."""
         self.until(lambda: len(self.requests("POST", "/installPatches")) >= servers, "patching begins")
+
+    def logs(self) -> str:
+        """Return what the runs and their guardians wrote."""
+        return "\n".join(f"== {path.name}\n{path.read_text()}" for path in self.folder.glob("reports/*/*/*/*.log"))
 
     def worker(self, name: str) -> psutil.Process:
         """Return a pytest-xdist worker of the run that holds the lease."""

@@ -104,7 +104,7 @@ def test_told_twice(rehearsal: Rehearsal) -> None:
     child = rehearsal.start()
     rehearsal.until_patching()
     child.send_signal(signal.SIGTERM)
-    rehearsal.until(lambda: "SIGTERM" in _log(rehearsal), "the first signal is heard")
+    rehearsal.until(lambda: "SIGTERM" in rehearsal.logs(), "the first signal is heard")
     child.send_signal(signal.SIGTERM)
     ended = rehearsal.end(child)
     assert ended.code == HELD, ended.text
@@ -124,7 +124,3 @@ def test_a_second_operator_is_told_who(rehearsal: Rehearsal) -> None:
     assert refused.code == 1, refused.text
     assert "saturday-pre is being run already" in refused.text
     assert rehearsal.end(child).code == 0
-
-
-def _log(rehearsal: Rehearsal) -> str:
-    return "\n".join(path.read_text() for path in rehearsal.folder.glob("reports/*/*/*/run.log"))
