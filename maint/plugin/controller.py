@@ -17,6 +17,7 @@ from maint.holding import Outcome
 from maint.journal import new_id
 from maint.lease import LeaseHeld, take_lease_patiently
 from maint.plugin import selection
+from maint.plugin.options import set_options
 from maint.plugin.report import Report
 from maint.plugin.screen import Screen
 from maint.plugin.selection import Asked
@@ -53,22 +54,9 @@ class Controller:
         self.verdict = Verdict()
         self.finished = self.stepping = False
         self.speed = working_speed(context, config.option.speed)
-        self._set_options()
-
-    def _set_options(self) -> None:
-        """Let the other plugins write into this run's folder; each run has its own, since Playwright empties its."""
-        option = self.config.option
-        option.htmlpath = option.htmlpath or str(self.folder / "report.html")
-        option.self_contained_html = True
-        option.output = str(self.folder / "browser")
-        option.tbstyle = "short" if option.tbstyle == "auto" else option.tbstyle
-        option.showcapture = "no"  # the log is on the screen already, and in the report
-        if option.screenshot == "off":
-            option.screenshot = "only-on-failure"
-        if option.tracing == "off":
-            option.tracing = "retain-on-failure"
-        if self.asked.phase:
-            option.maxworkerrestart = "0"  # a lead that dies ends the phase
+        set_options(config, self.folder)
+        if asked.phase:
+            config.option.maxworkerrestart = "0"  # a lead that dies ends the phase
 
     # the beginning -------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from maint.context import Context, find_context
 from maint.errors import MaintError
 from maint.lease import Lease
 from maint.plugin import selection
+from maint.plugin.options import set_options
 from maint.plugin.state import CONTEXT, RUN
 from maint.processes import this_process
 from maint.run import Run
@@ -27,6 +28,7 @@ def start_worker(config: pytest.Config) -> None:
     if context is None:
         raise MaintError("the twin is gone", next="run again")
     config.stash[CONTEXT] = context
+    set_options(config, Path(told["folder"]))
     if asked.phase is not None and asked.window is not None:
         _join(config, context, asked.window, asked.phase, told)
 
