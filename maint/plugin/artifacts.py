@@ -1,12 +1,36 @@
-"""What a failed browser test leaves for a person is cleaned first: pytest-playwright has put it into the report."""
+"""What a failed test leaves for a person is cleaned first: its words, and the traces that pytest-playwright kept."""
 
 import zipfile
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from slugify import slugify
 
 from maint.redact import redact
+
+
+def clean_report(report: pytest.TestReport) -> None:
+    """Take secrets and session ids out of what a test printed, recorded and failed with, in place."""
+    report.sections = _without_secrets(report.sections)
+    report.user_properties = _without_secrets(report.user_properties)
+    report.longrepr = _without_secrets(report.longrepr)
+    text = report.longreprtext
+    if redact(text) != text:  # a secret of several lines
+        report.longrepr = redact(text)
+
+
+def _without_secrets(part: Any) -> Any:
+    """Return a part of a report in the shape in which pytest shows it."""
+    if isinstance(part, str):
+        return redact(part)
+    if isinstance(part, list | tuple):
+        return type(part)(_without_secrets(one) for one in part)
+    if is_dataclass(part) and not isinstance(part, type):
+        for field in fields(part):
+            setattr(part, field.name, _without_secrets(getattr(part, field.name)))
+    return part
 
 
 def clean_artifacts(item: pytest.Item, report: pytest.TestReport) -> None:

@@ -9,6 +9,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from maint.journal import Event, HoldRecord
+from maint.plugin.artifacts import clean_report
 from maint.redact import redact
 from maint.run import Run
 from maint.window_steps import AnyStep
@@ -50,9 +51,7 @@ class Report:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take secrets out of what a test printed and of how it failed."""
-        report.sections = [(name, redact(text)) for name, text in report.sections]
-        if report.failed and redact(report.longreprtext) != report.longreprtext:
-            report.longrepr = redact(report.longreprtext)
+        clean_report(report)
 
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
         """Put verdict, window, what is held, the probe's line, actions and steps above the tests."""
