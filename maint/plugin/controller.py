@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Generator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,17 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count outcomes."""
         self.verdict.count(report)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None]:
+        """Let a give-back go on to its end when a signal comes: broken off, the next one would overtake it."""
+        self.signals.quiet.set()
+        try:
+            return (yield)
+        finally:
+            self.signals.quiet.clear()
+            if self.signals.received:
+                raise KeyboardInterrupt(self.signals.received[0])
 
     # the end -------------------------------------------------------------------------------------------------------
 
