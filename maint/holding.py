@@ -161,23 +161,22 @@ class Holder:
         fresh: list[HoldRecord] = []
         for action in actions:
             known = open_holds.get(action.resource)
-            if known:
-                holds.append(self._adopt(known))
-                continue
             stamp = now()
-            fresh.append(
-                HoldRecord(
-                    id=new_id(), scope=self.journal.scope, run=self.run, window=window, phase=phase, step=step,
-                    kind=action.kind, resource=action.resource, title=action.title, action=action.plain(),
-                    captured=action.capture(self.systems), state="intended", why="", until=until,
-                    until_time=until_time.isoformat(), opened=stamp, changed=stamp,
-                )
+            wanted = HoldRecord(
+                id=new_id(), scope=self.journal.scope, run=self.run, window=window, phase=phase, step=step,
+                kind=action.kind, resource=action.resource, title=action.title, action=action.plain(),
+                captured=known.captured if known else action.capture(self.systems), state="intended", why="",
+                until=until, until_time=until_time.isoformat(), opened=stamp, changed=stamp,
             )  # fmt: skip
+            if known:
+                holds.append(self._adopt(known, wanted))
+            else:
+                fresh.append(wanted)
         self.journal.intend(fresh)
         self._tell("intended", fresh)
         return self._put_in_force(holds + fresh)
 
-    def _adopt(self, hold: HoldRecord) -> HoldRecord:
+    def _adopt(self, hold: HoldRecord, wanted: HoldRecord) -> HoldRecord:
         if hold.run and hold.run != self.run and self.run_alive(hold.run):
             raise MaintError(
                 f"{hold.title}: another run is at it",
@@ -186,7 +185,7 @@ class Holder:
                 next="maint status",
             )
         log.info("adopted: %s (held since %s)", hold.title, hold.opened)
-        return self.journal.adopt(hold, self.run)
+        return self.journal.adopt(hold, wanted)
 
     def _put_in_force(self, holds: list[HoldRecord]) -> list[HoldRecord]:
         for kind, group in groupby(holds, key=lambda hold: hold.kind):
@@ -206,8 +205,9 @@ class Holder:
     def give_back(self, holds: Sequence[HoldRecord], patience: Patience) -> Outcome:
         """Give back what is ready, wait for the rest until the deadline, and leave (held, named) what is not.
 
-        Last taken, first given back, kind by kind. Never raises for what a vendor does: a failed undo is in the outcome
-        and stays open in the journal. Raises LeaseLost when this run may write no more.
+        Last taken, first given back, kind by kind. Never raises for what a vendor does, nor for a bug of ours in one
+        action: a failed undo is in the outcome and stays open in the journal. Raises LeaseLost when this run may write
+        no more.
         """
         outcome = Outcome((), ())
         latest_first = sorted(holds, key=lambda hold: (hold.opened, hold.id), reverse=True)
@@ -242,11 +242,15 @@ class Holder:
 
     def _readiness(self, hold: HoldRecord) -> Readiness:
         try:
-            return self.action(hold).readiness(self.systems, hold.captured)
+            action = self.action(hold)
+        except MaintError as error:
+            return Readiness("bad", f"{hold.title}: {error}")
+        try:
+            return action.readiness(self.systems, hold.captured)
         except LeaseLost:
             raise
-        except MaintError as error:
-            return Readiness("waiting", f"{hold.title}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever is wrong here, the others go back
+            return Readiness("waiting", f"{hold.title}: {_words(error)}")
 
     def _revert(self, holds: list[HoldRecord]) -> Outcome:
         if not holds:
@@ -263,6 +267,9 @@ class Holder:
         except MaintError as error:
             failed = str(error)
             log.error("giving back failed: %s", error)  # noqa: TRY400 - one sentence for a person, no traceback
+        except Exception as error:  # whatever is wrong here, the others go back
+            failed = _words(error)
+            log.exception("giving back failed")
         outcome = Outcome((), ())
         for hold in holds:
             outcome += self._verify_reverted(hold, failed)
@@ -273,8 +280,8 @@ class Holder:
             reading = self.action(hold).state(self.systems, hold.captured)
         except LeaseLost:
             raise
-        except MaintError as error:
-            return Outcome((), (self._leave(hold, failed or str(error)),))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong here, the others go back
+            return Outcome((), (self._leave(hold, failed or _words(error)),))
         if reading.condition == "normal":
             log.info("given back: %s (%s)", hold.title, reading.words)
             return Outcome((self.journal.set_hold(hold, "reverted", reading.words),), ())
@@ -290,6 +297,10 @@ class Holder:
                 getattr(observer, what)(*args, **more)
             except Exception as error:  # noqa: BLE001 - an observer never stops the work
                 log.warning("%s could not be told of %s: %s", type(observer).__name__, what, error)
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, MaintError) else f"{type(error).__name__}: {error}"
 
 
 __all__ = [

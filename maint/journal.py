@@ -139,19 +139,19 @@ class Journal:
                 version = db.execute(select(schema.meta.c.version)).scalar()
                 if version is None:
                     db.execute(insert(schema.meta).values(version=schema.VERSION))
+                elif version > schema.VERSION:  # raised within the transaction: nothing is added to it either
+                    raise UsageProblem(
+                        "the journal was written by a newer version "
+                        f"(format {version}, this one knows {schema.VERSION})",
+                        where=shown,
+                        next="update this checkout",
+                    )
         except (SQLAlchemyError, OSError) as error:
-            reason = getattr(error, "orig", None) or error
             raise UsageProblem(
-                f"the journal cannot be used: {reason}",
+                f"the journal cannot be used: {_reason(error)}",
                 where=shown,
                 next="set MAINT_JOURNAL to a file or database that can be written",
             ) from error
-        if version is not None and version > schema.VERSION:
-            raise UsageProblem(
-                f"the journal was written by a newer version (format {version}, this one knows {schema.VERSION})",
-                where=shown,
-                next="update this checkout",
-            )
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -163,7 +163,7 @@ class Journal:
             raise
         except DBAPIError as error:
             raise MaintError(
-                f"the journal could not be written: {error.orig}",
+                f"the journal could not be written: {_reason(error)}",
                 where=self.engine.url.render_as_string(hide_password=True),
                 next="maint status",
             ) from error
@@ -234,9 +234,14 @@ class Journal:
                 next="maint status",
             ) from error
 
-    def adopt(self, hold: HoldRecord, run: str) -> HoldRecord:
-        """Let `run` own a hold that another run left open; what was captured then stays the truth."""
-        self._change_hold(hold, "hold adopted", f"{hold.title}, held since {hold.opened}", run=run)
+    def adopt(self, hold: HoldRecord, wanted: HoldRecord) -> HoldRecord:
+        """Let the run of `wanted` own a hold that another left open, as it means it; what was captured stays the truth.
+
+        Step and phase become the adopter's, whose end gives it back under its lease, and so does what is to be applied.
+        """
+        taken = ("run", "window", "phase", "step", "title", "action", "until", "until_time")
+        values = {name: getattr(wanted, name) for name in taken}
+        self._change_hold(hold, "hold adopted", f"{hold.title}, held since {hold.opened}", **values)
         return self.hold(hold.id)
 
     def hand_over(self, hold: HoldRecord) -> None:
@@ -289,7 +294,7 @@ class Journal:
     def set_step(self, window: str, step: str, status: str, **values: Any) -> None:
         """Record a step's status and any of `before`, `handle` and `evidence`; `since` is when it was first begun.
 
-        A step that starts again after it had ended forgets the handle and evidence of its former try.
+        A step that begins again forgets the evidence of its former try; its handle stays until another is named.
         """
         table = schema.steps
         key = (table.c.scope == self.scope, table.c.window == window, table.c.step == step)
@@ -297,6 +302,9 @@ class Journal:
         if "evidence" in values:
             values["evidence"] = redact(values["evidence"])
         with self.write() as db:
+            before = db.execute(select(table.c.status).where(*key)).scalar()
+            if status == "doing" != before:
+                values.setdefault("evidence", "")
             if not db.execute(update(table).where(*key).values(**values)).rowcount:
                 fresh = {"since": now(), "before": {}, "evidence": "", **values}
                 db.execute(insert(table).values(scope=self.scope, window=window, step=step, **fresh))
@@ -332,13 +340,18 @@ def _engine(url: str) -> Engine:
         engine = create_engine(parsed, connect_args={"timeout": 30})
     except (SQLAlchemyError, OSError, ImportError) as error:
         raise UsageProblem(
-            f"the journal cannot be opened: {error}",
+            f"the journal cannot be opened: {_reason(error)}",
             where="MAINT_JOURNAL" if os.environ.get("MAINT_JOURNAL") else url,
             next="set MAINT_JOURNAL to a file, or to an SQLAlchemy URL such as postgresql+psycopg://...",
         ) from error
     event.listen(engine, "connect", _durable)
     event.listen(engine, "begin", _immediate)
     return engine
+
+
+def _reason(error: Exception) -> str:
+    """Return what a driver said, as one line."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def _durable(connection: Any, _: Any) -> None:
