@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,12 @@ from rich.console import Console
 from maint.context import Context, find_context, project_root
 from maint.errors import MaintError, UsageProblem
 from maint.journal import HoldRecord
+from maint.new_window import new_window
 from maint.rehearse import open_rehearsal
 from maint.restore import Restore
 from maint.runlog import log
 from maint.status import Status, read_status, show_status
+from maint.window import choose_window, find_windows
 
 HELD = 3
 
@@ -109,6 +112,21 @@ def rehearse(
     finally:
         rehearsal.close()
     raise typer.Exit(code)
+
+
+@app.command()
+def new(
+    date: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="the Sunday of the new window")],
+    window: Annotated[str | None, typer.Option(help="the older window; the latest where none is named")] = None,
+) -> None:
+    """Write the next window from an older one: versions, tickets and changes emptied, phases and servers kept."""
+    folder = project_root(Path.cwd()) / "windows"
+    old = (
+        choose_window(folder, window, datetime.now(UTC), production=False).path if window else find_windows(folder)[-1]
+    )
+    path = new_window(old, date.date())
+    console.print(f"{path.relative_to(folder.parent)} is there, from {old.name}. Edit it, then rehearse it:")
+    console.print(f"  maint rehearse --window {path.stem}")
 
 
 def _show_log() -> None:
