@@ -95,25 +95,31 @@ def run_once(journal: Journal, window: str, job: Job, systems: Any) -> Result:
         log.info("%s %s", job.title, words)
         return Result("done", words)
     handle = _find(journal, window, job, systems, known)
+    attempt = known.before.get("attempt", 0) if known else 0
     if handle is None:
-        attempt = known.before.get("attempt", 0) + 1 if known else 1
+        attempt += 1
         before = {"moment": systems.clock.now().isoformat(), "attempt": attempt, **job.action.before(systems)}
         journal.set_step(window, job.id, "doing", before=before, handle=None)
         handle = job.action.start(systems, _tag(journal, window, job))
         log.info("started: %s", job.title)
     journal.set_step(window, job.id, "doing", handle=handle)
     result = job.action.wait(systems, handle)
-    journal.set_step(window, job.id, result.status, evidence=result.evidence, handle=None)
+    # Judged, so there is nothing left to look for: of the intention only the number of tries stays.
+    judged = {"attempt": attempt}
+    journal.set_step(window, job.id, result.status, evidence=result.evidence, handle=None, before=judged)
     log.log(logging.INFO if result.ok else logging.ERROR, "%s: %s: %s", job.title, result.status, result.evidence)
     return result
 
 
 def _find(journal: Journal, window: str, job: Job, systems: Any, known: StepRecord | None) -> str | None:
-    """Return the handle of a start whose end nobody saw; a step that was judged, or never begun, has none."""
+    """Return the handle of a start whose end nobody saw; a step that was judged, or never begun, has none.
+
+    Its status says nothing about that: a step may have failed because the vendor could not be asked.
+    """
     if known is None:
         return None
     handle = known.handle
-    if handle is None and known.status == "doing":
+    if handle is None and "moment" in known.before:
         handle = job.action.find(systems, _tag(journal, window, job))
     if handle is not None:
         log.info("found again, not started twice: %s", job.title)
