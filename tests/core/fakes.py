@@ -2,10 +2,13 @@
 
 # ruff: noqa: ARG002 - every action has the same methods, whether it needs each argument or not
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
+
+from sqlalchemy import Connection
 
 from maint.errors import MaintError
 from maint.holding import READY, Captured, Readiness, Reading, Reversible
@@ -179,6 +182,36 @@ class Start(OneWay):
 
 class Crash(BaseException):
     """The process ends here: nothing of ours catches it."""
+
+
+@dataclass
+class Fuse:
+    """Ends the process at the moment that it reaches zero; None is never."""
+
+    left: int | None = None
+
+    def burn(self, _: str = "") -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                self.left = None
+                raise Crash
+
+
+class FragileJournal(Journal):
+    """A journal during each of whose transactions the process may die: before it, within it, after it."""
+
+    def __init__(self, url: str, fuse: Fuse) -> None:
+        super().__init__(url, "test")
+        self._fuse = fuse
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self._fuse.burn()
+        with super().write() as db:
+            yield db
+            self._fuse.burn()
+        self._fuse.burn()
 
 
 def once(error: BaseException) -> Callable[[str], None]:
