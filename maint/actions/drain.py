@@ -11,7 +11,8 @@ from maint.holding import READY, Captured, Readiness, Reading, Reversible
 
 if TYPE_CHECKING:
     from maint.systems import Systems
-    from maint.systems.azure.gateway import GatewayView
+    from maint.systems.azure.gateway import Change
+    from maint.systems.azure.gateway_view import GatewayView
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,12 @@ class Drain(Reversible):
         return f"{self.server} out of {self.pool}"
 
     def capture(self, systems: "Systems") -> Captured:
-        """Read that the server is in the pool, and which patching was its last; raises MaintError when it is not in."""
-        if self.address not in systems.gateway(self.gateway).read().pools.get(self.pool, frozenset()):
+        """Read that the server is in the pool, by which kind, and which patching was its last.
+
+        Raises MaintError when it is not in.
+        """
+        pool = systems.gateway(self.gateway).read()
+        if self.address not in pool.pools.get(self.pool, frozenset()):
             raise MaintError(
                 f"{self.server} ({self.address}) is not in {self.pool}, where the window expects it; "
                 "somebody took it out, and that is not recorded as normal",
@@ -59,7 +64,13 @@ class Drain(Reversible):
                 next="put it back in the portal, or take it out of the batch in the window file",
             )
         last = systems.vms.view(self.vm).installation
-        return {"address": self.address, "installation": last.id if last else None}
+        interface = pool.by_interface[self.pool].get(self.address)
+        return {
+            "address": self.address,
+            "by": "interface" if interface else "address",
+            "interface": interface,
+            "installation": last.id if last else None,
+        }
 
     def apply(self, systems: "Systems", captured: Captured) -> None:
         """Drain this one server."""
@@ -67,7 +78,10 @@ class Drain(Reversible):
 
     @classmethod
     def apply_all(cls, systems: "Systems", items: Sequence[tuple[Self, Captured]]) -> None:
-        """Take the servers out in one write; returns when it is in effect and their connections are gone."""
+        """Take the servers out; returns when it is in effect and their connections are gone.
+
+        One write for those that are members by address, one for each that is by its network interface.
+        """
         first = items[0][0]
         leaving = {action.address: action.server for action, _ in items}
         gateway = systems.gateway(first.gateway)
@@ -77,10 +91,11 @@ class Drain(Reversible):
             add=frozenset(),
             patience=systems.patience(WRITE),
             check=lambda view: first.check_capacity(systems, view, frozenset(leaving)),
+            interfaces=_interfaces(items),
         )
         names = ", ".join(leaving.values())
         if change.put:
-            log.info("out of %s: %s (one write)", first.pool, names)
+            log.info("out of %s: %s (%s)", first.pool, names, _writes(change))
         _wait_for_connections(systems, list(leaving.values()), gateway.read().drain_seconds(first.pool))
         patience = systems.patience(HEALTHY)
         while stayed := [leaving[a] for a in gateway.health(first.pool, patience) if a in leaving]:
@@ -113,7 +128,7 @@ class Drain(Reversible):
 
     @classmethod
     def revert_all(cls, systems: "Systems", items: Sequence[tuple[Self, Captured]]) -> None:
-        """Put the servers back in one write, beside whoever else is in the pool; returns when they are healthy."""
+        """Put the servers back as they were in, beside whoever else is in the pool; returns when they are healthy."""
         first = items[0][0]
         coming = {captured["address"]: action.server for action, captured in items}
         gateway = systems.gateway(first.gateway)
@@ -123,9 +138,10 @@ class Drain(Reversible):
             add=frozenset(coming),
             patience=systems.patience(WRITE),
             check=None,
+            interfaces=_interfaces(items),
         )
         if change.put:
-            log.info("back in %s: %s (one write)", first.pool, ", ".join(coming.values()))
+            log.info("back in %s: %s (%s)", first.pool, ", ".join(coming.values()), _writes(change))
         patience = systems.patience(HEALTHY)
         while unwell := [
             coming[a] for a, health in gateway.health(first.pool, patience).items()
@@ -167,6 +183,15 @@ class Drain(Reversible):
             return Readiness("waiting", f"{self.server} has a reboot pending")
         refusal = systems.direct.answers(self.server)
         return Readiness("waiting", refusal) if refusal else READY
+
+
+def _interfaces(items: Sequence[tuple[Drain, Captured]]) -> dict[str, str]:
+    """Return the ip configurations of those that were members by interface; older captures know of none."""
+    return {captured["address"]: captured["interface"] for _, captured in items if captured.get("interface")}
+
+
+def _writes(change: "Change") -> str:
+    return "one write" if change.writes == 1 else f"{change.writes} writes"
 
 
 def _wait_for_connections(systems: "Systems", servers: list[str], drain_seconds: float) -> None:

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,11 @@ from maint.rehearsal.world import World
 
 MOST_WAIT_SECONDS = 120.0
 LOOK_SECONDS = 0.01
-MODES = {"if_match": ("honoured", "ignored"), "busy": ("conflict", "throttle", "supersede")}
+MODES = {
+    "if_match": ("honoured", "ignored"),
+    "busy": ("conflict", "throttle", "supersede"),
+    "members": ("address", "interface", "mixed"),
+}
 
 
 class Control:
@@ -69,7 +74,7 @@ class Control:
         return JSONResponse({"faults": [f.report() for f in traffic.faults]})
 
     async def mode(self, request: Request) -> Response:
-        """Return or change how the gateway meets two writers."""
+        """Return or change how the gateway meets two writers, and by which kind its members are in the pool."""
         mode = self._world().mode
         if request.method == "POST":
             try:
@@ -79,9 +84,14 @@ class Control:
             for key, value in wanted.items():
                 if value not in MODES.get(key, ()):
                     return _refuse(f"{key}={value}; allowed: {MODES}")
+            try:
+                if "members" in wanted:
+                    self._world().azure.lay_again(wanted["members"])
+            except ValueError as error:
+                return _refuse(str(error))
             for key, value in wanted.items():
                 setattr(mode, key, value)
-        return JSONResponse({"if_match": mode.if_match, "busy": mode.busy})
+        return JSONResponse(asdict(mode))
 
     async def edit(self, request: Request) -> Response:
         """Make somebody else's change: {"resource", "change"}; the resource may start with a system's name."""

@@ -73,6 +73,15 @@ def test_the_gateway(ask: Ask, control: httpx.Client) -> None:
     assert ask(NETWORK, "PUT", GATEWAY, document)["error"]["code"] == "AnotherOperationInProgress"
 
 
+def test_a_network_interface(ask: Ask, control: httpx.Client) -> None:
+    control.post("/mode", json={"members": "mixed"}).raise_for_status()
+    card = ask(NETWORK, "GET", f"{GROUP}/Microsoft.Network/networkInterfaces/nic-ic-web1")
+    ask(NETWORK, "GET", f"{GROUP}/Microsoft.Network/networkInterfaces")
+    assert ask(NETWORK, "PUT", card["id"], card)["properties"]["provisioningState"] == "Updating"
+    ask(NETWORK, "GET", GATEWAY)
+    ask(NETWORK, "POST", f"{GATEWAY}/backendhealth")
+
+
 def test_a_machine(ask: Ask, control: httpx.Client) -> None:
     control.post("/clock", json={"speed": 4000})
     ask(COMPUTE, "GET", MACHINE)

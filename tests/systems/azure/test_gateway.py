@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from maint.errors import DeadlinePassed, LeaseLost, Stopped, VendorError
-from maint.systems.azure import gateway as module
-from maint.systems.azure.documents import plain
-from maint.systems.azure.gateway import Gateway, GatewayView, LostUpdate
+from maint.systems.azure import replacing as module
+from maint.systems.azure.gateway import Gateway
+from maint.systems.azure.gateway_view import GatewayView
+from maint.systems.azure.replacing import LostUpdate
 from maint.systems.azure.session import AzureSession
 from maint.waiting import Patience
 
@@ -118,7 +119,7 @@ def test_a_busy_gateway_is_tried_again_from_a_fresh_read(
     for busy, status, remove, add in (("conflict", "409", FIVE, nobody), ("throttle", "429", nobody, FIVE)):
         live.mode(busy=busy, if_match="ignored")
         edit = once(lambda busy=busy: live.edit("gateway", tags={"owner": busy}))  # type: ignore[misc] # bound now
-        monkeypatch.setattr(gateway, "_unmoved", lambda *_, edit=edit: edit())
+        monkeypatch.setattr(gateway._writing, "_unmoved", lambda *_, edit=edit: edit())
         change = gateway.change_members(POOL, remove=remove, add=add, patience=patience)
         assert change.before ^ change.after == FIVE
         assert live.reversible()["azure"]["gateway"]["tags"]["owner"] == busy
@@ -129,7 +130,7 @@ def test_a_stale_etag_is_refused_by_azure_and_tried_again(
     live: Any, gateway: Gateway, patience: Patience, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit = once(lambda: live.edit("gateway", tags={"owner": "network"}))
-    monkeypatch.setattr(gateway, "_unmoved", lambda *_: edit())
+    monkeypatch.setattr(gateway._writing, "_unmoved", lambda *_: edit())
     gateway.change_members(POOL, remove=FIVE, patience=patience)
     assert live.reversible()["azure"]["gateway"]["tags"]["owner"] == "network"
     assert any("412 PreconditionFailed" in line for line in told)
@@ -183,7 +184,7 @@ def test_a_change_that_ours_overwrote_is_loud(
     def start(*_: object) -> None:
         colleague.start()
 
-    monkeypatch.setattr(gateway, "_unmoved", start)
+    monkeypatch.setattr(gateway._writing, "_unmoved", start)
     with pytest.raises(LostUpdate) as caught:
         gateway.change_members(POOL, remove=FIVE, patience=patience)
     colleague.join()
@@ -286,19 +287,3 @@ def test_two_at_once_both_get_their_way(live: Any, azure: Any, patience: Patienc
         back = pool.map(lambda g, half: g.change_members(POOL, add=half, patience=patience), gateways, halves)
         assert [change.put for change in back] == [True, True]
     assert len(live.reversible()["azure"]["gateway"]["serving"][POOL]) == 10
-
-
-def test_a_member_by_network_interface_is_shown_and_not_pretended_to_be_out(
-    live: Any, gateway: Gateway, patience: Patience
-) -> None:
-    document = plain(gateway.read().document)
-    interface = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.Network/networkInterfaces/nic-1"
-    for pool in document["properties"]["backendAddressPools"]:
-        if pool["name"] == POOL:
-            pool["properties"]["backendIPConfigurations"] = [{"id": f"{interface}/ipConfigurations/main"}]
-    card = {"properties": {"ipConfigurations": [{"name": "main", "properties": {"privateIPAddress": "10.0.1.30"}}]}}
-    live.fault("status", system="azure", method="GET", path=PATH, status=200, body=document)
-    live.fault("status", system="azure", method="GET", path="networkInterfaces/nic-1$", status=200, body=card)
-    with pytest.raises(VendorError, match=r"10\.0\.1\.30 is in pool-www through a network interface"):
-        gateway.change_members(POOL, remove=frozenset({"10.0.1.30"}), patience=patience)
-    assert puts(live) == 0

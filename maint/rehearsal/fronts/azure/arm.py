@@ -90,6 +90,34 @@ def not_found(kind: str, name: str) -> ArmError:
     )
 
 
+@dataclass
+class Mode:
+    """How the network's resources meet two writers, and how the first world's servers are in the pool.
+
+    if_match: honoured or ignored. busy: what a busy resource does, conflict, throttle or supersede. members: by
+    address, by (network) interface, or mixed.
+    """
+
+    if_match: str = "honoured"
+    busy: str = "conflict"
+    members: str = "address"
+
+
+def etag() -> str:
+    """Return a new etag."""
+    return f'W/"{uuid.uuid4()}"'
+
+
+def etag_mismatch(wanted: str | None, live: str, resource: str) -> ArmError:
+    """Return the 412 of a write that started from a read that is no longer true."""
+    message = (
+        f"Etag provided in if-match header {wanted} does not match etag {live} of resource {resource} "
+        "in NRP data store."
+    )
+    details = [{"code": "PreconditionFailedEtagMismatch", "message": message}]
+    return ArmError(412, "PreconditionFailed", "Precondition failed.", details=details)
+
+
 def stamp(when: datetime) -> str:
     """Return a time as Resource Manager writes it."""
     return when.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -13,9 +13,10 @@ from maint.rehearsal.clock import WorldClock
 from maint.rehearsal.fleet import Fleet
 from maint.rehearsal.front import History
 from maint.rehearsal.fronts.azure.alert_rules import AlertRules
-from maint.rehearsal.fronts.azure.arm import ArmError, Operations, Router
-from maint.rehearsal.fronts.azure.gateway import Gateway, Mode
+from maint.rehearsal.fronts.azure.arm import ArmError, Mode, Operations, Router
+from maint.rehearsal.fronts.azure.gateway import Gateway
 from maint.rehearsal.fronts.azure.gateway_document import NAME as GATEWAY
+from maint.rehearsal.fronts.azure.interfaces import Interfaces
 from maint.rehearsal.fronts.azure.vms import VirtualMachines
 
 METHODS = ["GET", "PUT", "PATCH", "POST", "DELETE", "HEAD"]
@@ -34,7 +35,17 @@ class AzureFront:
 
     def __init__(self, clock: WorldClock, history: History, fleet: Fleet, balancer: Balancer, mode: Mode) -> None:
         self._operations = Operations(clock)
-        self._gateway = Gateway(clock, history, fleet, balancer=balancer, operations=self._operations, mode=mode)
+        addresses = {s.name: s.address for s in fleet.servers.values()} | {"IC-DC1": "10.0.0.4"}
+        self._interfaces = Interfaces(clock, history, self._operations, mode=mode, machines=addresses)
+        self._gateway = Gateway(
+            clock,
+            history,
+            fleet,
+            balancer=balancer,
+            operations=self._operations,
+            mode=mode,
+            interfaces=self._interfaces,
+        )
         self._machines = VirtualMachines(clock, history, fleet, self._operations)
         self._rules = AlertRules(clock, history)
         self._router = self._routes()
@@ -48,6 +59,10 @@ class AzureFront:
         router.add("PUT", f"{gateways}/{{name}}", gateway.put)
         router.add("PATCH", f"{gateways}/{{name}}", gateway.patch)
         router.add("POST", f"{gateways}/{{name}}/backendhealth", gateway.health)
+        cards = f"{GROUP}/Microsoft.Network/networkInterfaces"
+        router.add("GET", cards, self._interfaces.every)
+        router.add("GET", f"{cards}/{{name}}", self._interfaces.get)
+        router.add("PUT", f"{cards}/{{name}}", self._interfaces.put)
         vms = f"{GROUP}/Microsoft.Compute/virtualMachines"
         router.add("GET", vms, machines.every)
         router.add("GET", f"{vms}/{{name}}", machines.get)
@@ -85,7 +100,11 @@ class AzureFront:
 
     def reversible(self) -> dict[str, Any]:
         """Return the gateway, and the alert mutes that are in force now by scope."""
-        return {"gateway": self._gateway.reversible(), "alert_mutes": self._rules.in_force()}
+        return {
+            "gateway": self._gateway.reversible(),
+            "interfaces": self._interfaces.digest(),
+            "alert_mutes": self._rules.in_force(),
+        }
 
     def one_way(self) -> dict[str, Any]:
         """Return the servers' patch runs, restarts and settings."""
@@ -94,6 +113,10 @@ class AzureFront:
     def busy(self) -> bool:
         """Say whether a long-running operation is in progress."""
         return self._operations.busy()
+
+    def lay_again(self, members: str) -> None:
+        """Lay the pool anew, its members by this kind; raises ValueError when this world is past that."""
+        self._gateway.lay_again(members)
 
     def close(self) -> None:
         """End every operation: the world is over."""
@@ -106,6 +129,8 @@ class AzureFront:
         try:
             if kind == "actionrules":
                 return self._rules.change(name, change)
+            if kind == "networkinterfaces":
+                return self._interfaces.change(name, change, "https://management.azure.com")
             if kind == "virtualmachines":
                 return self._machines.change(name, change)
             if kind == "applicationgateways" and name.lower() in ("gateway", GATEWAY):

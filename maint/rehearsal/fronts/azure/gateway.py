@@ -3,10 +3,7 @@
 import copy
 import hashlib
 import json
-import math
-import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -18,26 +15,25 @@ from maint.rehearsal.front import History, told_to_fail
 from maint.rehearsal.fronts.azure.arm import (
     ArmError,
     Call,
+    Mode,
     Operation,
     OperationFailedError,
     Operations,
+    etag,
+    etag_mismatch,
     not_found,
 )
 from maint.rehearsal.fronts.azure.gateway_body import accepted, children, rendered
 from maint.rehearsal.fronts.azure.gateway_document import GATEWAY_ID, KIND, NAME, first_gateway, listener, rule
+from maint.rehearsal.fronts.azure.interfaces import Interfaces, busy_error
 
 PUT_SECONDS = 20.0
 HEALTH_SECONDS = 8.0
 NAMESPACE = "Microsoft.Network"
+POOL = f"{GATEWAY_ID}/backendAddressPools/pool-www"
+BY_INTERFACE = {"address": 0, "mixed": 3, "interface": 10}
+"""How many of the servers, from the first on, are in the pool by their network interface."""
 SUPERSEDED = "CanceledAndSupersededDueToAnotherOperation"
-
-
-@dataclass
-class Mode:
-    """How the gateway meets two writers: If-Match honoured or ignored, and what a busy gateway does."""
-
-    if_match: str = "honoured"
-    busy: str = "conflict"
 
 
 class Gateway:
@@ -52,20 +48,74 @@ class Gateway:
         balancer: Balancer,
         operations: Operations,
         mode: Mode,
+        interfaces: Interfaces,
     ) -> None:
         self._clock, self._tell, self._fleet = clock, history, fleet
         self._balancer, self._operations, self._mode = balancer, operations, mode
-        first = first_gateway([s.address for s in fleet.servers.values()])
+        self._interfaces = interfaces
+        self._dependents: list[Operation] = []
+        self._operation: Operation | None = None
+        interfaces.attach(self)
+        self._lay(mode.members)
+
+    def _lay(self, members: str) -> None:
+        """Begin with the whole fleet in the pool, by address, by interface or mixed."""
+        addresses = [s.address for s in self._fleet.servers.values()]
+        self._by_interface = set(addresses[: BY_INTERFACE[members]])
+        first = first_gateway([a for a in addresses if a not in self._by_interface])
         for collection, entry in children(first):
             entry["id"] = f"{GATEWAY_ID}/{collection}/{entry['name']}"
-        self._stored = first
-        self._state, self._etag = "Succeeded", _etag()
-        self._operation: Operation | None = None
-        balancer.configure(first, new=True)
+        self._stored = self._in_effect = first
+        self._written, self._etag = "Succeeded", etag()
+        self._interfaces.lay(self._by_interface, POOL)
+        self._balancer.configure(self._whole(first, effective=True), new=True)
+
+    def lay_again(self, members: str) -> None:
+        """Lay the pool anew, its members by this kind; raises ValueError unless all are in it and nothing goes on."""
+        if self._state != "Succeeded" or len(self._members()) < len(self._fleet.servers):
+            raise ValueError("members: only while every server is in the pool and no change is in progress")
+        self._lay(members)
+
+    @property
+    def _state(self) -> str:
+        moving = any(o.status == "InProgress" for o in self._dependents)
+        return "Updating" if moving else self._written
+
+    def _whole(self, document: dict[str, Any], *, effective: bool = False) -> dict[str, Any]:
+        """Return a document with the members by interface named by their addresses, beside the others."""
+        whole = copy.deepcopy(document)
+        for pool in whole["properties"]["backendAddressPools"]:
+            found = self._interfaces.members(pool["id"], effective=effective)
+            entries = pool["properties"].get("backendAddresses") or []
+            pool["properties"]["backendAddresses"] = entries + [{"ipAddress": address} for _, address in found]
+        return whole
 
     def document(self) -> dict[str, Any]:
-        """Return the gateway as GET shows it."""
-        return rendered(self._stored, name=NAME, etag=self._etag, state=self._state)
+        """Return the gateway as GET shows it, the members by interface included."""
+        shown = rendered(self._stored, name=NAME, etag=self._etag, state=self._state)
+        for pool in shown["properties"]["backendAddressPools"]:
+            if found := self._interfaces.members(pool["id"]):
+                pool["properties"]["backendIPConfigurations"] = [{"id": one} for one, _ in found]
+        return shown
+
+    def admit(self, base: str, version: str) -> None:
+        """Raise ArmError while another operation holds the gateway, unless the mode lets one supersede another."""
+        if self._mode.busy != "supersede":
+            self._check_idle(base, version)
+
+    def hold(self, operation: Operation) -> None:
+        """Be updating until an interface's operation is over."""
+        self._dependents = [o for o in self._dependents if o.status == "InProgress"] + [operation]
+        self._etag = etag()
+
+    def follow(self) -> None:
+        """Let the data plane have the members that are in effect now."""
+        self._balancer.configure(self._whole(self._in_effect, effective=True))
+        self._tell(f"the gateway's change is in effect; pool-www has {', '.join(self._serving()) or 'nobody'}")
+
+    def has_pool(self, identity: str) -> bool:
+        """Say whether there is a pool of this id."""
+        return any(p["id"].lower() == identity.lower() for p in self._stored["properties"]["backendAddressPools"])
 
     async def get(self, call: Call) -> Response:
         """Answer a read."""
@@ -100,10 +150,9 @@ class Gateway:
         _check_name(call)
         sent = await call.body()
         self._check_match(call.request.headers.get("if-match"))
-        if self._mode.busy != "supersede":
-            self._check_idle(call.base, call.version)
+        self.admit(call.base, call.version)
         self._stored = {**self._stored, "tags": sent.get("tags") or {}}
-        self._etag = _etag()
+        self._etag = etag()
         self._tell("the gateway's tags were changed")
         return JSONResponse(self.document(), headers={"ETag": self._etag})
 
@@ -121,10 +170,11 @@ class Gateway:
             properties = routing["properties"]
             pool, settings = properties.get("backendAddressPool"), properties.get("backendHttpSettings")
             if pool and settings:
+                by_interface = {a: one for one, a in self._interfaces.members(pool["id"])}
                 servers = self._balancer.health(pool["id"].rsplit("/", 1)[-1])
                 entry = {
                     "backendHttpSettings": {"id": settings["id"]},
-                    "servers": [{"address": a, "health": h, "healthProbeLog": log} for a, h, log in servers],
+                    "servers": [_health(*server, by_interface) for server in servers],
                 }
                 known = next((p for p in pools if p["backendAddressPool"]["id"] == pool["id"]), None)
                 if known is None:
@@ -144,17 +194,30 @@ class Gateway:
             if pool["name"] == "pool-www":
                 entries = pool["properties"].get("backendAddresses", [])
                 out = self._addresses(change.get("drain", []))
-                back = self._addresses(change.get("put_back", []))
+                back = [a for a in self._addresses(change.get("put_back", [])) if a not in self._by_interface]
                 kept = [e for e in entries if e.get("ipAddress") not in out + back]
                 pool["properties"]["backendAddresses"] = kept + [{"ipAddress": a} for a in back]
         if name := change.get("add_rule"):
             _add_rule(properties, name)
         wanted["tags"] = {**wanted.get("tags", {}), **change.get("tags", {})}
+        moved = self._change_interfaces(change, base)
         before = json.dumps(self._stored, sort_keys=True)
         if json.dumps(wanted, sort_keys=True) == before:
+            if moved:
+                return JSONResponse(self.document())
             raise ArmError(400, "NothingToChange", "The change leaves the gateway as it is.")
         self._replace(accepted(wanted, self._stored), base, "2026-03-01", fail=False)
         return JSONResponse(self.document())
+
+    def _change_interfaces(self, change: dict[str, Any], base: str) -> bool:
+        """Make the part of an edit that concerns members by interface; says whether there was any."""
+        servers = {s.address: s.name for s in self._fleet.servers.values()}
+        moved = False
+        for what, key in (("drain", "leave"), ("put_back", "join")):
+            for address in self._by_interface & set(self._addresses(change.get(what, []))):
+                self._interfaces.change(f"nic-{servers[address].lower()}", {key: POOL}, base)
+                moved = True
+        return moved
 
     def _addresses(self, names: Iterable[str]) -> list[str]:
         found = [self._fleet.named(n) for n in names]
@@ -163,33 +226,17 @@ class Gateway:
     def _check_match(self, wanted: str | None) -> None:
         if self._mode.if_match == "ignored" or wanted in (None, "*", self._etag):
             return
-        message = (
-            f"Etag provided in if-match header {wanted} does not match etag {self._etag} of resource "
-            f"{GATEWAY_ID} in NRP data store."
-        )
-        details = [{"code": "PreconditionFailedEtagMismatch", "message": message}]
-        raise ArmError(412, "PreconditionFailed", "Precondition failed.", details=details)
+        raise etag_mismatch(wanted, self._etag, GATEWAY_ID)
 
     def _check_idle(self, base: str, version: str) -> None:
-        operation = self._operation
-        if operation is None or operation.status != "InProgress":
-            return
-        uri = f"{base}{operation.path('operations')}?api-version={version}"
-        text = (
-            "Another operation on this or dependent resource is in progress. "
-            f"To retrieve status of the operation use uri: {uri}."
-        )
-        if self._mode.busy == "throttle":
-            left = PUT_SECONDS / self._clock.speed
-            headers = {"Retry-After": str(max(1, math.ceil(left)))}
-            code = "RetryableErrorDueToAnotherOperation"
-            raise ArmError(429, code, text, details=[], headers=headers)
-        raise ArmError(409, "AnotherOperationInProgress", text, details=[])
+        for operation in [*([self._operation] if self._operation else []), *self._dependents]:
+            if operation.status == "InProgress":
+                uri = f"{base}{operation.path('operations')}?api-version={version}"
+                raise busy_error(self._mode, uri, PUT_SECONDS / self._clock.speed)
 
     def _replace(self, wanted: dict[str, Any], base: str, version: str, *, fail: bool) -> Operation:
         """Store the document, then let it take effect; what was under way is refused or superseded."""
-        if self._mode.busy != "supersede":
-            self._check_idle(base, version)
+        self.admit(base, version)
         before = self._operation
         operation = self._operations.start(NAMESPACE, self._take_effect(wanted, fail=fail))
         if before and before.status == "InProgress":
@@ -199,7 +246,7 @@ class Gateway:
                 f"Operation PutApplicationGatewayOperation ({before.id}) was canceled and superseded by "
                 f"operation PutApplicationGatewayOperation ({operation.id}).",
             )
-        self._stored, self._etag, self._state = wanted, _etag(), "Updating"
+        self._stored, self._etag, self._written = wanted, etag(), "Updating"
         self._operation = operation
         self._tell(f"the gateway accepted a change; pool-www will have {', '.join(self._members()) or 'nobody'}")
         return operation
@@ -207,20 +254,22 @@ class Gateway:
     async def _take_effect(self, wanted: dict[str, Any], *, fail: bool) -> None:
         await self._clock.sleep(PUT_SECONDS)
         if fail:
-            self._state = "Failed"
+            self._written = "Failed"
             self._tell("the gateway's change failed; the data plane keeps what it had")
             raise OperationFailedError("InternalServerError", "An error occurred.")
-        self._state = "Succeeded"
-        self._balancer.configure(wanted)
-        self._tell(f"the gateway's change is in effect; pool-www has {', '.join(self._members()) or 'nobody'}")
+        self._written, self._in_effect = "Succeeded", wanted
+        self.follow()
 
     def _members(self) -> list[str]:
         return self.pools().get("pool-www", [])
 
+    def _serving(self) -> list[str]:
+        return self._fleet.names(self._balancer.serving().get("pool-www", []))
+
     def pools(self) -> dict[str, list[str]]:
         """Return each pool's members as the document has them: servers by name, others by address."""
         found = {}
-        for pool in self._stored["properties"]["backendAddressPools"]:
+        for pool in self._whole(self._stored)["properties"]["backendAddressPools"]:
             entries = pool["properties"].get("backendAddresses", [])
             found[pool["name"]] = self._fleet.names([e.get("ipAddress") or e.get("fqdn") for e in entries])
         return found
@@ -239,12 +288,14 @@ class Gateway:
             },
             "rules": sorted(r["name"] for r in self._stored["properties"]["requestRoutingRules"]),
             "tags": self._stored.get("tags") or {},
+            "by_interface": sorted(self._fleet.names([a for _, a in self._interfaces.members(POOL)]), key=_natural),
             "everything_else": hashlib.sha256(text.encode()).hexdigest()[:16],
         }
 
 
-def _etag() -> str:
-    return f'W/"{uuid.uuid4()}"'
+def _health(address: str, health: str, log: str, by_interface: dict[str, str]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"address": address, "health": health, "healthProbeLog": log}
+    return entry | ({"ipConfiguration": {"id": by_interface[address]}} if address in by_interface else {})
 
 
 def _natural(name: str) -> tuple[int, str]:
