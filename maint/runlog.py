@@ -35,14 +35,19 @@ class _Format(logging.Formatter):
         self._clock, self._zone = clock, zone
 
     def format(self, record: logging.LogRecord) -> str:
-        try:
-            moment = self._clock.now()
-        except MaintError:
-            moment = datetime.now(UTC)
         words = " / ".join(record.getMessage().splitlines())
         if record.exc_info:
             words += " / " + " / ".join(self.formatException(record.exc_info).splitlines())
-        return f"{moment.astimezone(self._zone.tzinfo):%H:%M:%S}\t{record.levelno}\t{words}"
+        return f"{time_of_day(self._clock, self._zone)}\t{record.levelno}\t{words}"
+
+
+def time_of_day(clock: WindowClock, zone: datetime) -> str:
+    """Return the window's time as HH:MM:SS in the zone of `zone`; the machine's time when the twin is gone."""
+    try:
+        moment = clock.now()
+    except MaintError:
+        moment = datetime.now(UTC)
+    return f"{moment.astimezone(zone.tzinfo):%H:%M:%S}"
 
 
 def write_log(path: Path, clock: WindowClock, zone: datetime) -> logging.Handler:

@@ -4,7 +4,8 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Generator
+import warnings
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ from maint.plugin.screen import Screen
 from maint.plugin.selection import Asked
 from maint.plugin.signals import Signals
 from maint.plugin.state import CONTEXT, RUN
+from maint.plugin.steps import NotSaid
 from maint.plugin.verdict import Verdict
 from maint.probe import Probe
 from maint.processes import process_of
+from maint.redact import redact
 from maint.run import Run
-from maint.runlog import log, write_log
+from maint.runlog import log, time_of_day, write_log
 from maint.speed import BROWSING, working_speed
 from maint.window import Phase, Window
 
@@ -47,12 +50,13 @@ class Controller:
         config.stash[CONTEXT] = context
         self.id = new_id()
         self.folder = _folder(config.rootpath, asked)
-        self.screen = Screen()
+        self.zone = asked.phase.opens if asked.phase else context.clock.now()
+        self.screen = Screen(lambda: time_of_day(context.clock, self.zone))
         self.run: Run | None = None
         self.guardian: Guardian | None = None
         self.signals = Signals(self._stop, self._stop_now)
         self.probe = Probe(context.environment, context.clock)
-        self.verdict = Verdict()
+        self.verdict = Verdict(asked)
         self.finished = self.stepping = False
         self.speed = working_speed(context, config.option.speed)
         set_options(config, self.folder)
@@ -64,27 +68,25 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Take the lease, start the guardian, handle the signals, open the window and begin to probe."""
-        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None:
-            terminal.showfspath = False
         self.config.pluginmanager.register(Report(self), "maint-report")
         if self.config.option.verbose <= 0:
-            self.config.pluginmanager.register(self.screen, "maint-screen")
-        write_log(self.folder / "run.log", self.context.clock, self._zone())
+            self.screen.take_over(self.config)
+        write_log(self.folder / "run.log", self.context.clock, self.zone)
         self.screen.follow(self.folder / "run.log")
         if self.asked.phase is None or self.asked.window is None:
             self.context.clock.run_at(BROWSING)
+            self._banner(self.asked.name)
             return
         try:
-            self._banner(self._begin(self.asked.window, self.asked.phase))
+            self._begin(self.asked.window, self.asked.phase)
+            phase = self.asked.phase
+            hours = f"{phase.opens:%a %H:%M} to {phase.closes:%H:%M %Z}"
+            self._banner(f"{phase.name} of {self.asked.window.title} · {hours}")
         except (LeaseHeld, MaintError) as problem:
             self.screen.line(str(problem), "bold red")
             pytest.exit(str(problem), returncode=4 if isinstance(problem, LeaseHeld) else problem.exit_code)
 
-    def _zone(self) -> datetime:
-        return self.asked.phase.opens if self.asked.phase else self.context.clock.now()
-
-    def _begin(self, window: Window, phase: Phase) -> Run:
+    def _begin(self, window: Window, phase: Phase) -> None:
         until = time.monotonic() + WAIT_FOR_HEALER_SECONDS
 
         def pause() -> None:
@@ -94,7 +96,7 @@ class Controller:
 
         journal = self.context.journal
         lease = take_lease_patiently(journal, phase.name, self.id, role="run", tell=self.screen.line, pause=pause)
-        self.run = run = Run(self.id, self.context, window, phase, lease, self.folder)
+        self.run = Run(self.id, self.context, window, phase, lease, self.folder)
         self.config.stash[RUN] = self.run
         self.signals.install()
         if not self.config.option.no_guardian:
@@ -112,21 +114,27 @@ class Controller:
         self.context.clock.open_at(phase.opens)
         self.context.clock.run_at(BROWSING)  # until the first step: starting up takes none of the window's time
         self.probe.start()
-        return run
 
-    def _banner(self, run: Run) -> None:
+    def _banner(self, what: str) -> None:
         environment = self.context.environment
-        where = (
-            "PRODUCTION"
-            if environment.production
-            else f"rehearsal on the twin at {self.context.twin and self.context.twin.handover.url}"
-        )
-        hours = f"{run.phase.opens:%a %H:%M} to {run.phase.closes:%H:%M %Z}"
-        style = "bold white on red" if environment.production else "bold"
-        self.screen.line(f"{run.phase.name} of {run.window.title} ({hours}) · {where}", style)
+        where = "PRODUCTION" if environment.production else "rehearsal"
         partial = " · PARTIAL: not the whole phase" if self.asked.partial else ""
-        guardian = f"guardian {self.guardian.pid}" if self.guardian else "no guardian"
-        self.screen.line(f"run {run.id} · {guardian} · {self.folder.relative_to(self.config.rootpath)}{partial}", "dim")
+        self.screen.line(f"{what} · {where}{partial}", "bold white on red" if environment.production else "bold")
+        parts = [f"run {self.id}"] if self.run else []
+        if self.run:
+            parts.append(f"guardian {self.guardian.pid}" if self.guardian else "no guardian")
+        if self.context.twin:
+            parts.append(f"twin {self.context.twin.handover.url}")
+        self.screen.line(" · ".join(parts), "dim")
+        self.screen.line(str(self.folder.relative_to(self.config.rootpath)), "dim")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Say what there is to do."""
+        self._collected([item.nodeid for item in session.items])
+
+    def _collected(self, nodeids: Sequence[str]) -> None:
+        self.verdict.expected = len(nodeids)
+        self.screen.collected(nodeids)
 
     # pytest-xdist --------------------------------------------------------------------------------------------------
 
@@ -146,6 +154,12 @@ class Controller:
         return StepsFirst(config, log)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Say what there is to do when the first worker knows."""
+        if not self.verdict.expected:
+            self._collected(ids)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Turn the run red when a worker dies: what it was to do was not done."""
         if error:
@@ -161,6 +175,14 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count outcomes."""
         self.verdict.count(report)
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Keep a test's warnings for the run's last lines and the report."""
+        if warning_message.category is UserWarning:
+            self.verdict.warn(redact(str(warning_message.message)))
+        elif not issubclass(warning_message.category, NotSaid):  # Verdict.unsaid names them all
+            at = f"{Path(warning_message.filename).name}:{warning_message.lineno}"
+            self.verdict.warn(f"{warning_message.category.__name__}: {redact(str(warning_message.message))} ({at})")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self) -> Generator[None]:
@@ -179,6 +201,7 @@ class Controller:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Give back whatever the run still holds, whatever happened to its workers; then the report is written."""
         self.finished = True
+        self.verdict.told_by = next(iter(self.signals.received), "")
         if self.run is None:
             self.verdict.settle(int(exitstatus), Outcome((), ()), None)
             return
@@ -215,7 +238,7 @@ class Controller:
         report = Path(self.config.option.htmlpath)
         told = self.run.announcer.report(self.verdict.summary(self.run), report if report.exists() else None)
         if not told:
-            self.verdict.warnings.append("Slack did not take the report; it is only here")
+            self.verdict.warn("Slack did not take the report; it is only here")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:

@@ -38,6 +38,11 @@ class Asked:
         """Say whether this is no business of ours."""
         return self.phase is None and not self.suites
 
+    @property
+    def name(self) -> str:
+        """Return what it is called: the phase, else the suites."""
+        return self.phase.name if self.phase else " and ".join(self.suites)
+
 
 ASKED = pytest.StashKey[Asked]()
 

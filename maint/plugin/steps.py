@@ -6,10 +6,15 @@ import pytest
 
 from maint.holding import Outcome
 from maint.plugin.state import run_of
+from maint.plugin.words import reason_of
 from maint.run import Run
 from maint.window_steps import Drain, Patch
 
 EVIDENCE = "evidence"
+
+
+class NotSaid(UserWarning):
+    """Slack did not take a message of the page."""
 
 
 def note_outcome(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -27,9 +32,7 @@ def note_outcome(item: pytest.Item, report: pytest.TestReport) -> None:
         return
     evidence = next((str(value) for name, value in item.user_properties if name == EVIDENCE), "")
     if report.failed:
-        crash = getattr(report.longrepr, "reprcrash", None)
-        evidence = crash.message.splitlines()[0] if crash else str(report.longrepr)
-        evidence = evidence.removeprefix("AssertionError: ").removeprefix("maint.errors.")
+        evidence = reason_of(report)
     run.journal.set_step(run.window.name, step, "done" if report.passed else "failed", evidence=evidence)
 
 
@@ -53,6 +56,7 @@ def _note_part(run: Run, step: str) -> None:
 
 def expect_given_back(outcome: Outcome) -> None:
     """Fail a test where something is still held, naming it; skip it where nothing was taken."""
+    __tracebackhide__ = True
     assert outcome.whole, "; ".join(f"{hold.title}: {hold.why}" for hold in outcome.left)  # noqa: S101 - a test's words
     if not outcome.reverted:
         pytest.skip("nothing was taken")
@@ -65,4 +69,4 @@ def expect_said(run: Run, about: str) -> None:
     if record is None:
         pytest.skip("there was nothing to say")
     if record.status != "done":
-        warnings.warn(f"{record.step}: {record.evidence}", stacklevel=2)
+        warnings.warn(f"{record.step}: {record.evidence}", NotSaid, stacklevel=2)
