@@ -107,7 +107,7 @@ def run_once(journal: Journal, window: str, job: Job, systems: Any) -> Result:
     # Judged, so there is nothing left to look for: of the intention only the number of tries stays.
     judged = {"attempt": attempt}
     journal.set_step(window, job.id, result.status, evidence=result.evidence, handle=None, before=judged)
-    log.log(logging.INFO if result.ok else logging.ERROR, "%s: %s: %s", job.title, result.status, result.evidence)
+    log.log(logging.INFO if result.ok else logging.ERROR, "%s: %s (%s)", result.status, job.title, result.evidence)
     return result
 
 
