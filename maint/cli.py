@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from maint.context import Context, find_context, project_root
+from maint.context import Context, find_context, open_context, project_root
+from maint.environment import environment_name
 from maint.errors import MaintError, UsageProblem
 from maint.journal import HoldRecord
 from maint.new_window import new_window
+from maint.plan_view import plan_phase, show_plan
 from maint.rehearse import open_rehearsal
 from maint.restore import Restore
 from maint.runlog import log
@@ -112,6 +114,25 @@ def rehearse(
     finally:
         rehearsal.close()
     raise typer.Exit(code)
+
+
+@app.command()
+def plan(
+    phase: Annotated[str | None, typer.Argument(help="the phase; every phase where none is named")] = None,
+    window: Annotated[str | None, typer.Option(help="which window: a name in windows/, or a file")] = None,
+) -> None:
+    """Show what would happen, in order, from live reads, and whether it fits the hours. Writes nothing."""
+    root = project_root(Path.cwd())
+    production = environment_name() == "production"
+    chosen = choose_window(root / "windows", window, datetime.now(UTC), production)
+    names = [chosen.phase(phase).name] if phase else list(chosen.phases)
+    context = open_context(root)
+    try:
+        for name in names:
+            show_plan(plan_phase(context, chosen, chosen.phase(name)), console)
+    finally:
+        if context.twin:
+            context.twin.stop()
 
 
 @app.command()
