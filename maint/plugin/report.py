@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from maint.journal import Event, HoldRecord
 from maint.plugin.artifacts import clean_report
+from maint.plugin.words import lasting
 from maint.redact import redact
 from maint.run import Run
 from maint.window_steps import AnyStep
@@ -41,11 +42,7 @@ class Report:
     def pytest_html_report_title(self, report: Any) -> None:
         """Name the report after what ran."""
         asked = self._controller.asked
-        what = (
-            f"{asked.phase.name} of {asked.window.title}"
-            if asked.phase and asked.window
-            else " and ".join(asked.suites)
-        )
+        what = f"{asked.name} of {asked.window.title}" if asked.window else asked.name
         report.title = f"{'' if self._controller.context.environment.production else '[REHEARSAL] '}{what}"
 
     @pytest.hookimpl(tryfirst=True)
@@ -64,7 +61,8 @@ class Report:
             asked=controller.asked,
             production=controller.context.environment.production,
             verdict=controller.verdict,
-            warnings=controller.verdict.unsaid(run) if run else [],
+            warnings=[*controller.verdict.warnings, *(controller.verdict.unsaid(run) if run else [])],
+            took=lasting(controller.verdict.seconds),
             actions=action_rows(run) if run else [],
             steps=step_rows(run) if run else [],
             who=controller.context.journal.who,
