@@ -6,6 +6,8 @@ call returns. SQLite by default; PostgreSQL for a team, where `MAINT_JOURNAL` is
 
 import os
 import secrets
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -21,6 +23,11 @@ from maint import journal_schema as schema
 from maint.errors import MaintError, UsageProblem
 from maint.processes import whoami
 from maint.redact import redact
+
+BUSY_SECONDS = 30.0
+"""How long to wait for another process that is writing to the same file."""
+CREATION = int.from_bytes(b"maint")
+"""The lock under which a PostgreSQL journal's tables are made."""
 
 
 def new_id() -> str:
@@ -135,6 +142,8 @@ class Journal:
         shown = make_url(self.url).render_as_string(hide_password=True)
         try:
             with self.engine.begin() as db:
+                if db.dialect.name == "postgresql":  # two who both find no tables would both make them
+                    db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION})
                 schema.metadata.create_all(db)
                 version = db.execute(select(schema.meta.c.version)).scalar()
                 if version is None:
@@ -337,7 +346,7 @@ def _engine(url: str) -> Engine:
             path = Path(parsed.database)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
-        engine = create_engine(parsed, connect_args={"timeout": 30})
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
     except (SQLAlchemyError, OSError, ImportError) as error:
         raise UsageProblem(
             f"the journal cannot be opened: {_reason(error)}",
@@ -356,8 +365,22 @@ def _reason(error: Exception) -> str:
 
 def _durable(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _immediate, not by the driver
-    connection.execute("PRAGMA journal_mode=WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _switch_to_wal(connection: Any) -> None:
+    """Switch, which a new file needs once; unlike any other statement it does not wait for others by itself."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _immediate(connection: Connection) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
-from maint.errors import LeaseLost, MaintError
+from maint.errors import LeaseLost, MaintError, Stopped
 from maint.journal import Journal, new_id, now
 from maint.journal_schema import leases
 from maint.processes import Process, boot_id, host, this_process
@@ -68,7 +69,7 @@ class Lease:
     def fence(self, *, undo: bool = False) -> None:
         """Return when this process may write now; prolongs the lease.
 
-        Raises LeaseLost when another run took over (undo included), or when the run is stopping and this is no undo.
+        Raises LeaseLost when another run took over (undo included), Stopped when this one stops and this is no undo.
         """
         record = self._prolong()
         if record is None:
@@ -79,7 +80,7 @@ class Lease:
             )
         if record.stopping and not undo:
             self.stopping.set()
-            raise MaintError(f"{self.phase} is stopping; nothing new is started")
+            raise Stopped(f"{self.phase} is stopping; nothing new is started")
 
     def _prolong(self) -> LeaseRecord | None:
         with self.journal.write() as db:
@@ -96,13 +97,13 @@ class Lease:
         )
 
     def add(self, process: Process) -> None:
-        """Record one more process that works under this lease."""
+        """Record a process that works under this lease, and forget those that are gone."""
         with self.journal.write() as db:
             query = select(leases.c.processes).where(*self._mine()).with_for_update()
             processes = db.execute(query).scalar()
             if processes is not None:
-                known = [entry for entry in processes if Process(**entry).alive()]
-                db.execute(update(leases).where(*self._mine()).values(processes=[*known, process.as_dict()]))
+                others = [entry for entry in processes if entry["pid"] != process.pid and Process(**entry).alive()]
+                db.execute(update(leases).where(*self._mine()).values(processes=[*others, process.as_dict()]))
 
     def stop(self) -> None:
         """Tell every process under this lease to start nothing new."""
@@ -143,6 +144,14 @@ def take_lease(journal: Journal, phase: str, run: str, *, role: str = "run") -> 
 
     Raises LeaseHeld, with nothing changed, when somebody else holds it.
     """
+    while True:
+        try:
+            return _take_lease(journal, phase, run, role)
+        except IntegrityError:
+            continue  # another took the free lease at the same moment (on PostgreSQL): it is there to be read now
+
+
+def _take_lease(journal: Journal, phase: str, run: str, role: str) -> Lease:
     token = new_id() + new_id()
     values = {
         "token": token, "run": run, "who": journal.who, "host": host(), "boot": boot_id(),
@@ -184,8 +193,8 @@ def take_lease_patiently(
         except LeaseHeld as held:
             living = held.record.living() if held.record.host == host() else []
             healers = [process for process in living if process.role in {"guardian", "restore"}]
-            if not healers or len(healers) < len(living):
-                raise
+            if not healers or any(process.role == "run" for process in living):
+                raise  # a guardian is idle while its run lives; it ends what is left of the workers first
             if not told:
                 names = ", ".join(f"{process.role} (pid {process.pid})" for process in healers)
                 tell(f"waiting for the {names} that is giving back what {held.record.run} took")
