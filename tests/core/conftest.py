@@ -39,12 +39,17 @@ def journal(open_journal: MakeJournal) -> Journal:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def everywhere(request: pytest.FixtureRequest, url: str) -> MakeJournal:
+def each_url(request: pytest.FixtureRequest, url: str) -> str:
+    """Return the URL of a journal that does not exist yet, in each of the databases that it may live in."""
+    return url if request.param == "sqlite" else _new_schema(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def everywhere(each_url: str) -> MakeJournal:
     """Return a function as open_journal does, for a journal in each of the databases that it may live in."""
-    where = url if request.param == "sqlite" else _new_schema(request.getfixturevalue("postgres"))
 
     def make(run: str = "") -> Journal:
-        journal = Journal(where, "test")
+        journal = Journal(each_url, "test")
         journal.run = run
         return journal
 
