@@ -66,6 +66,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     selection.select(config, items)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """Say what can be asked for where nothing was."""
+    asked = config.stash.get(selection.ASKED, None)
+    if asked and asked.nothing and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        terminalreporter.write_line(
+            f"Nothing was asked for. The phases: {', '.join(PHASES)}; the suites: smoke, regression."
+        )
+        terminalreporter.write_line("To run one: pytest -m saturday-pre, or pytest smoke.")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

@@ -58,6 +58,7 @@ def asked_for(config: pytest.Config) -> Asked:
     suites = tuple(suite for suite in SUITES if suite in _folders(config))
     if not phases:
         return Asked(suites=suites)
+    _refuse_without_steps(config, phases[0])
     production = environment_name() == "production"
     window = choose_window(config.rootpath / "windows", config.option.window, datetime.now(UTC), production)
     whole = expression.strip() == phases[0] and not _narrowed(config)
@@ -75,6 +76,17 @@ def _refuse_unknown(config: pytest.Config, named: Sequence[str]) -> None:
             f"there is no phase or marker {name!r}{hint} The phases are: {', '.join(PHASES)}",
             where="-m",
             next=f"pytest -m {near[0] if near else PHASES[1]}",
+        )
+
+
+def _refuse_without_steps(config: pytest.Config, phase: str) -> None:
+    """A phase that did nothing but its suites would be green."""
+    file = config.rootpath / STEPS / f"test_{phase.replace('-', '_')}.py"
+    if not file.exists():
+        raise UsageProblem(
+            f"there are no steps for {phase} yet: {STEPS}/{file.name} is missing",
+            where="-m",
+            next="follow the page by hand for this phase",
         )
 
 
