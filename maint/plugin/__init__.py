@@ -70,10 +70,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     """Say what can be asked for where nothing was."""
     asked = config.stash.get(selection.ASKED, None)
     if asked and asked.nothing and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-        terminalreporter.write_line(
-            f"Nothing was asked for. The phases: {', '.join(PHASES)}; the suites: smoke, regression."
-        )
-        terminalreporter.write_line("To run one: pytest -m saturday-pre, or pytest smoke.")
+        phases, suites = ", ".join(PHASES), ", ".join(selection.SUITES)
+        terminalreporter.write_line("Nothing was asked for. To run something: pytest -m saturday-pre, or pytest smoke.")
+        terminalreporter.write_line(f"The phases are {phases}; the suites {suites}.")
 
 
 @pytest.hookimpl(wrapper=True)
