@@ -1,7 +1,11 @@
-"""A running twin for any test: `twin` is shared, `world` is it as new, `start_twin` makes one of your own."""
+"""A running twin for any test: `twin` is shared, `world` is it as new, `start_twin` makes one of your own.
+
+And a copy of this project for tests of the real commands: `project`, to be run in `project_environment`.
+"""
 
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -15,6 +19,8 @@ import pytest
 
 Handover = dict[str, Any]
 START_SECONDS = 30.0
+ROOT = Path(__file__).parents[1]
+PARTS = ("checks", "smoke", "regression", "windows", "environments", "conftest.py", "pyproject.toml")
 
 
 @pytest.fixture(scope="session")
@@ -96,3 +102,32 @@ def specs() -> Path:
     if not folder:
         pytest.skip("MAINT_SPECS does not name a folder with the vendors' specifications")
     return Path(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a folder with a copy of what a checkout needs to run phases and suites; nothing has run in it."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    return folder
+
+
+@pytest.fixture
+def bare_environment(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a command that knows no twin yet and has a home of its own."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAINT_", "PYTEST_"))}
+    for name in ("XDG_STATE_HOME", "PYTHONDONTWRITEBYTECODE"):
+        environment.pop(name, None)
+    return environment | {"HOME": str(tmp_path / "home"), "COLUMNS": "150"}
+
+
+@pytest.fixture
+def project_environment(bare_environment: dict[str, str], world: Handover) -> dict[str, str]:
+    """Return the environment of a command that uses the shared twin, with its world as new."""
+    return bare_environment | {"MAINT_TWIN": world["file"]}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,8 +17,6 @@ import httpx
 import psutil
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("checks", "smoke", "regression", "windows", "environments", "conftest.py", "pyproject.toml")
 SPEED = "1000"
 OUT = ["IC-Web1", "IC-Web2", "IC-Web3", "IC-Web4", "IC-Web5"]
 
@@ -126,20 +123,8 @@ class Rehearsal:
 
 
 @pytest.fixture
-def rehearsal(world: dict[str, Any], control: httpx.Client, tmp_path: Path) -> Iterator[Rehearsal]:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / part)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAINT_", "PYTEST_"))}
-    environment |= {"MAINT_TWIN": world["file"], "HOME": str(tmp_path / "home"), "COLUMNS": "150"}
-    for name in ("XDG_STATE_HOME", "PYTHONDONTWRITEBYTECODE"):
-        environment.pop(name, None)
-    made = Rehearsal(folder, control, environment)
+def rehearsal(project: Path, project_environment: dict[str, str], control: httpx.Client) -> Iterator[Rehearsal]:
+    made = Rehearsal(project, control, project_environment)
     yield made
     for child in made.started:
         if child.poll() is None:
