@@ -51,11 +51,28 @@ def _slack(status: int) -> dict[str, Any]:
     return {"ok": False, "error": "ratelimited" if status == 429 else "internal_error"}
 
 
+def _cloudflare(status: int) -> dict[str, Any]:
+    error = {"code": 10001 if status >= 500 else 10000, "message": _words(status)}
+    return {"success": False, "errors": [error], "messages": [], "result": None}
+
+
+def _pingdom(status: int) -> dict[str, Any]:
+    words = "Request limit exceeded, try again later" if status == 429 else f"{_words(status)}."
+    return {"error": {"statuscode": status, "statusdesc": _words(status), "errormessage": words}}
+
+
+def _jira(status: int) -> dict[str, Any]:
+    return {"errorMessages": [f"{_words(status)}."], "errors": {}}
+
+
 VENDORS: dict[str, Callable[[int], dict[str, Any]]] = {
     "azure": _azure,
     "newrelic": _newrelic,
     "azure-devops": _azure_devops,
     "slack": _slack,
+    "cloudflare": _cloudflare,
+    "pingdom": _pingdom,
+    "jira": _jira,
 }
 
 

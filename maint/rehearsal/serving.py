@@ -26,6 +26,7 @@ NAMES = (
     "localhost",
     "127.0.0.1",
     "www.invoicecloud.com",
+    "my.invoicecloud.com",
     "invoicecloud.com",
     "api.invoicecloud.com",
     "invoicecloud.net",

@@ -19,7 +19,10 @@ from maint.rehearsal.fleet import Fleet
 from maint.rehearsal.front import Front, History
 from maint.rehearsal.fronts.azure import AzureFront, Mode
 from maint.rehearsal.fronts.azure_devops import AzureDevOpsFront
+from maint.rehearsal.fronts.cloudflare import CloudflareFront, Edge
+from maint.rehearsal.fronts.jira import JiraFront
 from maint.rehearsal.fronts.newrelic import NewRelicFront
+from maint.rehearsal.fronts.pingdom import PingdomFront
 from maint.rehearsal.fronts.slack import SlackFront
 from maint.rehearsal.proxy import Proxy, redirect
 from maint.rehearsal.servers import ServerApp
@@ -28,8 +31,14 @@ from maint.rehearsal.site import SiteState, marketing_app, site_app
 ZONE = ZoneInfo("America/New_York")
 BEGINNING = datetime(2025, 3, 17, 8, tzinfo=ZONE)
 
-OTHER_FRONTS: tuple[Callable[[WorldClock, History], Front], ...] = (NewRelicFront, AzureDevOpsFront, SlackFront)
-"""The vendors that know nothing of servers and gateway."""
+OTHER_FRONTS: tuple[Callable[[WorldClock, History], Front], ...] = (
+    NewRelicFront,
+    AzureDevOpsFront,
+    SlackFront,
+    PingdomFront,
+    JiraFront,
+)
+"""The vendors that know nothing of servers, gateway and www."""
 
 
 class World:
@@ -43,10 +52,13 @@ class World:
         self.fleet = Fleet(self.clock, self.tell)
         self.balancer = Balancer(self.clock, self.fleet, self.traffic)
         self.azure = AzureFront(self.clock, self.tell, self.fleet, self.balancer, self.mode)
-        self.fronts: list[Front] = [self.azure, *(make(self.clock, self.tell) for make in OTHER_FRONTS)]
+        self.cloudflare = CloudflareFront(self.clock, self.tell)
+        others = (make(self.clock, self.tell) for make in OTHER_FRONTS)
+        self.fronts: list[Front] = [self.azure, self.cloudflare, *others]
         self.front_app = Router([Mount(f.prefix, self._watched(_router(f), f.name)) for f in self.fronts])
         self.site = SiteState()
-        self.www = self._watched(Proxy(self.balancer, addresses, transport, marketing_app(self.site)), "www")
+        gateway = Proxy(self.balancer, addresses, transport, marketing_app(self.site))
+        self.www = self._watched(Edge(self.cloudflare.zone, self.cloudflare.cache, gateway), "www")
         self.www_http = self._watched(_redirect_to(addresses["www"]), "www")
         self.servers = {
             name: self._watched(ServerApp(server, site_app(name, self.site), self.balancer.connections), name)

@@ -16,6 +16,7 @@ GATEWAYS = (
     "/azure/subscriptions/5c2f4d1e-0000-4000-8000-00000000a1b2/resourceGroups/rg-payments-prd/providers"
     "/Microsoft.Network/applicationGateways"
 )
+SYSTEMS = ["azure", "azure-devops", "cloudflare", "jira", "newrelic", "pingdom", "slack"]
 ASKED: dict[str, Any] = {"params": {"api-version": "2026-03-01"}, "headers": {"authorization": "Bearer x"}}
 
 
@@ -71,7 +72,7 @@ def test_a_reset_makes_the_world_as_new(control: httpx.Client) -> None:
     assert control.get("/state", params={"wait": 5}).json() == before
     assert control.get("/faults").json() == {"faults": []}
     assert control.get("/requests").json() == {"requests": []}
-    assert control.get("/mode").json() == {"if_match": "honoured", "busy": "conflict"}
+    assert control.get("/mode").json() == {"if_match": "honoured", "busy": "conflict", "members": "address"}
 
 
 def test_a_status_is_answered_in_the_vendors_words(world: dict[str, Any], control: httpx.Client) -> None:
@@ -172,12 +173,15 @@ def test_a_fault_that_makes_no_sense_is_refused(control: httpx.Client, wanted: d
 
 def test_every_vendor_has_a_front_and_its_own_error(world: dict[str, Any], control: httpx.Client) -> None:
     state = control.get("/state").json()
-    assert list(state["reversible"]) == list(state["one_way"]) == ["azure", "azure-devops", "newrelic", "slack"]
+    assert list(state["reversible"]) == list(state["one_way"]) == SYSTEMS
     fault(control, match={}, do="status", status=500)
     url = world["url"]
     assert "errors" in control.post(f"{url}/newrelic/graphql", json={}).json()
     assert control.get(f"{url}/azure-devops/invoicecloud/Platform/_apis/pipelines").json()["typeKey"]
     assert control.post(f"{url}/slack/api/chat.postMessage").json()["ok"] is False
+    assert control.get(f"{url}/cloudflare/client/v4/zones").json()["success"] is False
+    assert control.get(f"{url}/pingdom/api/3.1/checks").json()["error"]["statuscode"] == 500
+    assert control.get(f"{url}/jira/rest/api/3/myself").json()["errorMessages"]
     page = control.get(f"https://{world['www']}/", headers={"host": "www.invoicecloud.com"})
     assert page.headers["content-type"].startswith("text/html")
 
