@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,6 +13,8 @@ from maint.site import Site
 from maint.twin import Handover
 
 NAMES = ("rehearsal", "production")
+
+S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
@@ -64,6 +66,29 @@ class SlackSettings(Settings):
     channels: dict[str, str]
 
 
+class CloudflareSettings(Settings):
+    """Cloudflare; `zone` is the domain, `token` the name of a secret."""
+
+    url: str
+    zone: str
+    token: str
+
+
+class PingdomSettings(Settings):
+    """Pingdom; `token` is the name of a secret."""
+
+    url: str
+    token: str
+
+
+class JiraSettings(Settings):
+    """Jira Cloud; `user` is the account's e-mail address, `token` the name of a secret."""
+
+    url: str
+    user: str
+    token: str
+
+
 class DirectSettings(Settings):
     """How a server is asked directly, past the gateway, whether it is well.
 
@@ -89,6 +114,9 @@ class Environment(Settings):
     newrelic: NewRelicSettings
     azure_devops: AzureDevOpsSettings
     slack: SlackSettings
+    cloudflare: CloudflareSettings | None = None
+    pingdom: PingdomSettings | None = None
+    jira: JiraSettings | None = None
     direct: DirectSettings = DirectSettings()
     probe: ProbeSettings = ProbeSettings()
     poll_seconds: float = 10.0
@@ -104,6 +132,14 @@ class Environment(Settings):
     def ca(self) -> Path | None:
         """Return the certificate authority to trust beside the machine's own."""
         return Path(self.handover.ca) if self.handover else None
+
+    def needs(self, settings: S | None, name: str) -> S:
+        """Return a system's settings; raises UsageProblem when this environment has none for it."""
+        if settings is None:
+            raise UsageProblem(
+                f"there is no section {name!r}, and this step needs it", where=f"environments/{self.name}.yaml"
+            )
+        return settings
 
     def server(self, name: str) -> ServerSettings:
         """Return one server's settings; raises UsageProblem when the environment does not know it."""
@@ -168,6 +204,7 @@ def load_environment(folder: Path, handover: Handover | None) -> Environment:
 def _refuse_strangers(environment: Environment, path: Path) -> None:
     if not environment.handover:
         return
-    for system in (environment.azure, environment.newrelic, environment.azure_devops, environment.slack):
-        if not system.url.startswith(environment.handover.url + "/"):
+    e = environment
+    for system in (e.azure, e.newrelic, e.azure_devops, e.slack, e.cloudflare, e.pingdom, e.jira):
+        if system and not system.url.startswith(environment.handover.url + "/"):
             raise UsageProblem(f"{system.url} is not the twin; a rehearsal speaks to {{twin}} only", where=str(path))

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from maint.systems.azure.session import AzureSession
     from maint.systems.azure.vms import VirtualMachines
     from maint.systems.azure_devops import AzureDevOps
+    from maint.systems.cloudflare import Cloudflare
+    from maint.systems.jira import Jira
     from maint.systems.newrelic import NewRelic
+    from maint.systems.pingdom import Pingdom
     from maint.systems.slack import Slack
 
 SHORTEST_PATIENCE_SECONDS = 60.0
@@ -137,6 +140,33 @@ class Systems:
 
         e = self.environment
         return Slack(e.slack, secret=e.secret, ca=self._ca, before_write=lambda: None)
+
+    @cached_property
+    def cloudflare(self) -> "Cloudflare":
+        """Cloudflare: the site's DNS records and cache. Raises UsageProblem where the environment has none."""
+        from maint.systems.cloudflare import Cloudflare  # noqa: PLC0415 - SDKs load late
+
+        e = self.environment
+        settings = e.needs(e.cloudflare, "cloudflare")
+        return Cloudflare(settings, secret=e.secret, ca=self._ca, before_write=self.before_write)
+
+    @cached_property
+    def pingdom(self) -> "Pingdom":
+        """Pingdom. Raises UsageProblem where the environment has none."""
+        from maint.systems.pingdom import Pingdom  # noqa: PLC0415 - clients load late
+
+        e = self.environment
+        settings = e.needs(e.pingdom, "pingdom")
+        return Pingdom(settings, secret=e.secret, ca=self._ca, before_write=self.before_write, now=self.clock.now)
+
+    @cached_property
+    def jira(self) -> "Jira":
+        """Jira. Raises UsageProblem where the environment has none."""
+        from maint.systems.jira import Jira  # noqa: PLC0415 - clients load late
+
+        e = self.environment
+        settings = e.needs(e.jira, "jira")
+        return Jira(settings, secret=e.secret, ca=self._ca, before_write=self.before_write)
 
     @cached_property
     def direct(self) -> Direct:

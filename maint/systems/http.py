@@ -31,6 +31,25 @@ def passing(problem: VendorError) -> bool:
     return problem.status == 0 or problem.status in PASSING
 
 
+def repeat(call: Callable[[], Any]) -> Any:
+    """Make a call that may be made twice: up to 5 times, with growing pauses or the vendor's own."""
+    import stamina  # noqa: PLC0415 - loads when first used
+
+    def pause(error: Exception) -> bool | float:
+        if not (isinstance(error, VendorError) and passing(error)):
+            return False
+        if error.retry_after is None:
+            return True
+        return error.retry_after if error.retry_after <= _LONGEST else False
+
+    for attempt in stamina.retry_context(
+        on=pause, attempts=_ATTEMPTS, timeout=_LONGEST, wait_initial=0.2, wait_jitter=0.2
+    ):
+        with attempt:
+            return call()
+    raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+
 class JsonHttp:
     """One vendor's address.
 
@@ -87,22 +106,8 @@ class JsonHttp:
         return self.repeat(lambda: self._once(what, method, path, judge, json=json, params=params))
 
     def repeat(self, call: Callable[[], Any]) -> Any:
-        """Make a call that may be made twice: up to 5 times, with growing pauses or the vendor's own."""
-        import stamina  # noqa: PLC0415 - loads when first used
-
-        def pause(error: Exception) -> bool | float:
-            if not (isinstance(error, VendorError) and passing(error)):
-                return False
-            if error.retry_after is None:
-                return True
-            return error.retry_after if error.retry_after <= _LONGEST else False
-
-        for attempt in stamina.retry_context(
-            on=pause, attempts=_ATTEMPTS, timeout=_LONGEST, wait_initial=0.2, wait_jitter=0.2
-        ):
-            with attempt:
-                return call()
-        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+        """Make a call that may be made twice; see `repeat`."""
+        return repeat(call)
 
     def _once(
         self, what: str, method: str, path: str, judge: Callable[["httpx.Response"], Any] | None, **body: Any
@@ -145,9 +150,19 @@ def _message(answer: "httpx.Response") -> str:
     except ValueError:
         body = answer.text
     if isinstance(body, dict):
-        first = (body.get("errors") or [{}])[0]
-        body = body.get("message") or (first.get("message") if isinstance(first, dict) else first) or body
+        body = _words(body) or body
     return redact(" ".join(str(body).split())[:300]) or answer.reason_phrase
+
+
+def _words(body: dict[str, Any]) -> Any:
+    """Return what an error's JSON says, wherever the vendor puts it; nothing when it says nothing."""
+    errors, error = body.get("errors"), body.get("error")
+    if isinstance(errors, dict):  # Jira: general sentences, and one for each field
+        return "; ".join([*body.get("errorMessages", []), *(f"{field}: {words}" for field, words in errors.items())])
+    if isinstance(error, dict) and "errormessage" in error:  # Pingdom
+        return error["errormessage"]
+    first = (errors or [{}])[0]
+    return body.get("message") or (first.get("message") if isinstance(first, dict) else first)
 
 
 def _retry_after(answer: "httpx.Response") -> float | None:
