@@ -36,8 +36,8 @@ class _Format(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         words = " / ".join(record.getMessage().splitlines())
-        if record.exc_info:
-            words += " / " + " / ".join(self.formatException(record.exc_info).splitlines())
+        if record.exc_text:  # as the filter left it: formatted anew it would be told unredacted
+            words += " / " + " / ".join(record.exc_text.splitlines())
         return f"{time_of_day(self._clock, self._zone)}\t{record.levelno}\t{words}"
 
 
