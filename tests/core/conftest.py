@@ -1,3 +1,4 @@
+import logging
 import os
 import shutil
 import subprocess
@@ -89,3 +90,15 @@ def postgres() -> Iterator[str]:
     finally:
         call("pg_ctl", "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Let no test change where this program's log goes in the next one."""
+    log = logging.getLogger("maint")
+    before = (log.handlers[:], log.level, log.propagate)
+    yield
+    for handler in log.handlers:
+        if handler not in before[0]:
+            handler.close()
+    log.handlers[:], log.level, log.propagate = before
