@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from sqlalchemy import Connection
 
+from maint.clock import RealClock
 from maint.errors import MaintError
 from maint.holding import READY, Captured, Readiness, Reading, Reversible
 from maint.journal import HoldRecord, Journal, new_id, now
@@ -18,7 +19,7 @@ from maint.rollout import OneWay, Result, Tag
 NOW = datetime(2025, 3, 22, 22, 0, tzinfo=UTC)
 
 
-class Clock:
+class Clock(RealClock):
     """A window clock that moves when it is told to."""
 
     def __init__(self, now: datetime = NOW) -> None:

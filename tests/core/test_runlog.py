@@ -64,13 +64,13 @@ def test_secrets_are_in_no_line_and_in_no_traceback(path: Path) -> None:
     register("correct-horse-battery-staple")
     log.info("asked with %s", "correct-horse-battery-staple")
     try:
-        raise ValueError("401 for correct-horse-battery-staple")
+        int("correct-horse-battery-staple")
     except ValueError:
         log.exception("giving back failed")
     text = path.read_text()
     assert "correct-horse" not in text
     assert "giving back failed / Traceback (most recent call last):" in text
-    assert "ValueError: 401 for [redacted]" in text
+    assert "ValueError: invalid literal for int() with base 10: '[redacted]'" in text
     assert len(lines(path)) == 2
 
 
