@@ -59,6 +59,7 @@ def asked_for(config: pytest.Config) -> Asked:
     if not phases:
         return Asked(suites=suites)
     _refuse_without_steps(config, phases[0])
+    _refuse_another_order(config)
     production = environment_name() == "production"
     window = choose_window(config.rootpath / "windows", config.option.window, datetime.now(UTC), production)
     whole = expression.strip() == phases[0] and not _narrowed(config)
@@ -90,6 +91,13 @@ def _refuse_without_steps(config: pytest.Config, phase: str) -> None:
         )
 
 
+def _refuse_another_order(config: pytest.Config) -> None:
+    """These reorder the tests after everybody else has: browser tests would come before steps."""
+    for option, dest in (("--ff", "failedfirst"), ("--nf", "newfirst")):
+        if getattr(config.option, dest, False):
+            raise UsageProblem("a phase has an order of its own", where=option, next=f"leave {option} out")
+
+
 def _wanted(expression: str, phase: str) -> bool:
     """Say whether the expression can select the phase, rather than only leave it out."""
     compiled = Expression.compile(expression)
@@ -119,13 +127,15 @@ def _folders(config: pytest.Config) -> set[str]:
 def _narrowed(config: pytest.Config) -> bool:
     o = config.option
     by_path = config.args_source == pytest.Config.ArgsSource.ARGS
-    return by_path or bool(o.keyword or o.deselect or o.ignore or o.ignore_glob or getattr(o, "lf", False))
+    from_cache = any(getattr(o, name, False) for name in ("lf", "stepwise", "stepwise_skip"))
+    return by_path or from_cache or bool(o.keyword or o.deselect or o.ignore or o.ignore_glob)
 
 
 def only_looking(config: pytest.Config) -> bool:
     """Say whether pytest was asked to show something and to run nothing."""
     o = config.option
-    names = ("collectonly", "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "setupplan")
+    names = ("collectonly", "help", "version", "markers", "cacheshow", "setupplan")
+    names += ("showfixtures", "show_fixtures_per_test")
     return any(getattr(o, name, False) for name in names)
 
 
