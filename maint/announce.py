@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -61,7 +62,7 @@ class Announcer:
         key = f"{self.window.name}/{step.id}"
         if known is None or known.status != "doing":
             self.journal.set_step(self.window.name, step.id, "doing", before={"text": text}, handle=None)
-        said = [self._post(channel, text, key=key) for channel in step.channels]
+        said = [self._post(channel, text, key=key, again=known is not None) for channel in step.channels]
         messages = [message for message in said if message]
         if len(messages) < len(step.channels):
             self.journal.set_step(self.window.name, step.id, "failed", evidence="Slack did not take the message")
@@ -126,14 +127,13 @@ class Announcer:
         """Post verdict and report, below the request for tests where there was one; returns whether it went."""
         step = self.step("tests")
         asked = self.messages(step) if step else []
-        thread = asked[0] if asked else self._post(self.home, summary)
-        if thread is None:
+        channel = step.channels[0] if asked and step else self.home
+        said = self._post(channel, summary, thread=asked[0] if asked else None)
+        if said is None:
             return False
-        if asked:
-            self._post(step.channels[0] if step else self.home, summary, thread=thread)
         if path is None:
             return True
-        channel = step.channels[0] if asked and step else self.home
+        thread = asked[0] if asked else said
         title = f"{self.window.name} {self.phase.name if self.phase else ''} report"
 
         def upload() -> bool:
@@ -143,10 +143,25 @@ class Announcer:
         return bool(self._quietly("upload", upload))
 
     def _post(
-        self, channel: str, text: str, *, key: str | None = None, thread: "Message | None" = None
+        self,
+        channel: str,
+        text: str,
+        *,
+        key: str | None = None,
+        thread: "Message | None" = None,
+        again: bool = False,
     ) -> "Message | None":
-        ts = thread.ts if thread else None
-        return self._quietly("post", lambda: self.slack().post(channel, self._labelled(text), key=key, thread=ts))
+        """Post, unless (`again`) a try before this one is found to have been posted under the same key."""
+
+        def post() -> "Message":
+            found = None
+            if again and key:
+                with suppress(MaintError):  # said twice is better than not said
+                    found = self.slack().find(channel, key)
+            ts = thread.ts if thread else None
+            return found or self.slack().post(channel, self._labelled(text), key=key, thread=ts)
+
+        return self._quietly("post", post)
 
     def _labelled(self, text: str) -> str:
         return redact(f"{self.label} {text}".strip())
