@@ -97,10 +97,16 @@ class Server:
         self.down_at: datetime | None = None
         self.up_at: datetime | None = None
         self.served = 0
-        self.settings: dict[str, Any] = {
-            "app_pools": {"RESTAPI": {"idleTimeout": "00:20:00"}},
-            "max_connections": 96,
+        self.settings: dict[str, dict[str, Any]] = {
+            r"IIS:\AppPools\RESTAPI": {
+                "processModel.idleTimeout": "00:20:00",
+                "processModel.maxProcesses": 1,
+                "queueLength": 1000,
+                "managedPipelineMode": "Integrated",
+            },
+            r"HKLM:\SOFTWARE\InvoiceCloud\Http": {"MaxSocketCount": 96},
         }
+        self.recycled: dict[str, int] = {}
 
     async def reboot(self) -> None:
         """Go down, stay down for some minutes, and come up cold with no reboot pending."""

@@ -14,9 +14,11 @@ from maint.rehearsal.fleet import Fleet
 from maint.rehearsal.front import History
 from maint.rehearsal.fronts.azure.alert_rules import AlertRules
 from maint.rehearsal.fronts.azure.arm import ArmError, Mode, Operations, Router
+from maint.rehearsal.fronts.azure.directory import DomainController
 from maint.rehearsal.fronts.azure.gateway import Gateway
 from maint.rehearsal.fronts.azure.gateway_document import NAME as GATEWAY
 from maint.rehearsal.fronts.azure.interfaces import Interfaces
+from maint.rehearsal.fronts.azure.run_command import RunCommands
 from maint.rehearsal.fronts.azure.vms import VirtualMachines
 
 METHODS = ["GET", "PUT", "PATCH", "POST", "DELETE", "HEAD"]
@@ -35,7 +37,10 @@ class AzureFront:
 
     def __init__(self, clock: WorldClock, history: History, fleet: Fleet, balancer: Balancer, mode: Mode) -> None:
         self._operations = Operations(clock)
-        addresses = {s.name: s.address for s in fleet.servers.values()} | {"IC-DC1": "10.0.0.4"}
+        self._controller = DomainController(clock, history)
+        addresses = {s.name: s.address for s in fleet.servers.values()} | {
+            self._controller.name: self._controller.address
+        }
         self._interfaces = Interfaces(clock, history, self._operations, mode=mode, machines=addresses)
         self._gateway = Gateway(
             clock,
@@ -46,7 +51,8 @@ class AzureFront:
             mode=mode,
             interfaces=self._interfaces,
         )
-        self._machines = VirtualMachines(clock, history, fleet, self._operations)
+        self._machines = VirtualMachines(clock, history, fleet, self._operations, [self._controller])
+        self._commands = RunCommands(clock, history, self._machines, balancer.connections)
         self._rules = AlertRules(clock, history)
         self._router = self._routes()
         self._served = {"reads": 0, "writes": 0}
@@ -70,6 +76,7 @@ class AzureFront:
         router.add("POST", f"{vms}/{{name}}/assessPatches", machines.assess)
         router.add("POST", f"{vms}/{{name}}/installPatches", machines.install)
         router.add("POST", f"{vms}/{{name}}/restart", machines.restart)
+        router.add("POST", f"{vms}/{{name}}/runCommand", self._commands.post)
         alerts = f"{GROUP}/Microsoft.AlertsManagement/actionRules"
         router.add("GET", alerts, rules.every)
         router.add("GET", "/subscriptions/{subscription}/providers/Microsoft.AlertsManagement/actionRules", rules.every)
@@ -107,8 +114,8 @@ class AzureFront:
         }
 
     def one_way(self) -> dict[str, Any]:
-        """Return the servers' patch runs, restarts and settings."""
-        return {"servers": self._machines.one_way()}
+        """Return the servers' patch runs, restarts and settings, and the directory's records."""
+        return {"servers": self._machines.one_way(), "directory": self._controller.one_way()}
 
     def busy(self) -> bool:
         """Say whether a long-running operation is in progress."""

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -49,21 +50,28 @@ DURATION = re.compile(
 class VirtualMachines:
     """The servers as Compute shows them; one patch or power operation at a time on each."""
 
-    def __init__(self, clock: WorldClock, history: History, fleet: Fleet, operations: Operations) -> None:
-        self._clock, self._tell, self._fleet, self._operations = clock, history, fleet, operations
+    def __init__(
+        self, clock: WorldClock, history: History, fleet: Fleet, operations: Operations, others: Iterable[Server] = ()
+    ) -> None:
+        self._clock, self._tell, self._operations = clock, history, operations
+        self._fleet, self._machines = fleet, {**fleet.servers, **{s.name: s for s in others}}
         self._running: dict[str, Operation] = {}
         self._assessed: dict[str, dict[str, Any]] = {}
-        self._ids = {name: str(uuid.uuid4()) for name in fleet.servers}
+        self._ids = {name: str(uuid.uuid4()) for name in self._machines}
 
-    def _server(self, call: Call) -> Server:
-        server = self._fleet.named(call.names["name"])
+    def server(self, call: Call) -> Server:
+        """Return the machine that a call names; raises ArmError (404) when there is none."""
+        return self._named(call.names["name"])
+
+    def _named(self, name: str) -> Server:
+        server = next((s for n, s in self._machines.items() if n.lower() == name.lower()), None)
         if server is None:
-            raise not_found(KIND, call.names["name"])
+            raise not_found(KIND, name)
         return server
 
     async def get(self, call: Call) -> Response:
         """Answer a read, with the instance view when it is asked for."""
-        server = self._server(call)
+        server = self.server(call)
         body = self._document(server)
         if call.request.query_params.get("$expand", "").lower() == "instanceview":
             body["properties"]["instanceView"] = self._view(server)
@@ -71,15 +79,15 @@ class VirtualMachines:
 
     async def every(self, call: Call) -> Response:
         """Answer with all machines of the group."""
-        return JSONResponse({"value": [self._document(s) for s in self._fleet.servers.values()]})
+        return JSONResponse({"value": [self._document(s) for s in self._machines.values()]})
 
     async def view(self, call: Call) -> Response:
         """Answer with the instance view."""
-        return JSONResponse(self._view(self._server(call)))
+        return JSONResponse(self._view(self.server(call)))
 
     async def assess(self, call: Call) -> Response:
         """Begin to look for missing patches."""
-        server = self._server(call)
+        server = self.server(call)
         self._check_idle(server)
         self._assessed[server.name] = {
             "status": "InProgress",
@@ -120,7 +128,7 @@ class VirtualMachines:
 
     async def install(self, call: Call) -> Response:
         """Begin to install patches, with the reboot inside when one is due and allowed."""
-        server = self._server(call)
+        server = self.server(call)
         order = _order(await call.body(), fail=told_to_fail(call.request))
         self._check_idle(server)
         run = server.begin(order)
@@ -152,7 +160,7 @@ class VirtualMachines:
 
     async def restart(self, call: Call) -> Response:
         """Begin a restart."""
-        server = self._server(call)
+        server = self.server(call)
         self._check_idle(server)
         return self._begin(call, server, self._restart(server, fail=told_to_fail(call.request)))
 
@@ -164,9 +172,7 @@ class VirtualMachines:
 
     def change(self, name: str, change: dict[str, Any]) -> Response:
         """Do what somebody else does to a machine: {"restart": true}, {"reboot_pending": true or false}."""
-        server = self._fleet.named(name)
-        if server is None:
-            raise not_found(KIND, name)
+        server = self._named(name)
         self._check_idle(server)
         if change.get("restart"):
             self._running[server.name] = self._operations.start(NAMESPACE, self._restart(server, fail=False))
@@ -181,6 +187,15 @@ class VirtualMachines:
         running = self._running.get(server.name)
         if running and running.status == "InProgress":
             raise ArmError(409, "Conflict", CONFLICT)
+
+    def begin(self, call: Call, server: Server, work: Coroutine[Any, Any, Any]) -> tuple[Response, Operation]:
+        """Begin an operation on a machine; raises ArmError (409) while another holds it."""
+        try:
+            self._check_idle(server)
+        except ArmError:
+            work.close()
+            raise
+        return self._begin(call, server, work), self._running[server.name]
 
     def _begin(self, call: Call, server: Server, work: Any) -> Response:
         operation = self._running[server.name] = self._operations.start(NAMESPACE, work)
@@ -198,7 +213,7 @@ class VirtualMachines:
             "id": f"{GROUP_ID}/providers/{KIND}/{server.name}",
             "type": KIND,
             "location": LOCATION,
-            "tags": {"environment": "production", "service": "payments", "role": "web"},
+            "tags": {"environment": "production", "service": "payments", "role": _role(server)},
             "zones": [str(server.number % 3 + 1)],
             "properties": {
                 "vmId": self._ids[server.name],
@@ -268,6 +283,7 @@ class VirtualMachines:
                 "reboot_pending": s.reboot_pending,
                 "restarts": s.restarts,
                 "settings": s.settings,
+                "recycled": s.recycled,
             }
             for s in self._fleet.servers.values()
         }
@@ -276,6 +292,10 @@ class VirtualMachines:
 def _status(code: str, shown: str, message: str | None = None, time: str | None = None) -> dict[str, Any]:
     entry = {"code": code, "level": "Info", "displayStatus": shown}
     return entry | ({"message": message} if message else {}) | ({"time": time} if time else {})
+
+
+def _role(server: Server) -> str:
+    return "web" if server.name.startswith("IC-Web") else "domain controller"
 
 
 def _patch_id(patch: Patch) -> str:
