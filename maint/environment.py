@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
 
 from maint.errors import UsageProblem
 from maint.redact import register
@@ -103,7 +103,7 @@ class DirectSettings(Settings):
 class ProbeSettings(Settings):
     """How often the site is asked while a phase runs."""
 
-    per_second: float = 1.0
+    per_second: PositiveFloat = 1.0
 
 
 class Environment(Settings):
@@ -119,7 +119,7 @@ class Environment(Settings):
     jira: JiraSettings | None = None
     direct: DirectSettings = DirectSettings()
     probe: ProbeSettings = ProbeSettings()
-    poll_seconds: float = 10.0
+    poll_seconds: PositiveFloat = 10.0
     site: Site
     handover: Handover | None = None
 
@@ -197,6 +197,8 @@ def load_environment(folder: Path, handover: Handover | None) -> Environment:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageProblem(f"{place}: {first['msg']}", where=str(path)) from error
+    if environment.name != name:
+        raise UsageProblem(f"it calls itself {environment.name}, and is read as {name}", where=str(path))
     _refuse_strangers(environment, path)
     return environment
 
