@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +76,8 @@ class Twin:
     def stop(self) -> None:
         """End a twin that this process started; one that somebody else started is left alone."""
         if self.ours:
-            os.kill(self.handover.pid, 15)
+            with suppress(ProcessLookupError):  # it may have ended by itself
+                os.kill(self.handover.pid, 15)
 
 
 def find_twin(root: Path, *, start: bool = True) -> Twin | None:
