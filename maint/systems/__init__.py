@@ -17,7 +17,10 @@ from maint.waiting import Patience
 
 if TYPE_CHECKING:
     from maint.systems.azure.alert_rules import AlertRules
+    from maint.systems.azure.diagnostics import Diagnostics
     from maint.systems.azure.gateway import Gateway
+    from maint.systems.azure.node_images import NodeImages
+    from maint.systems.azure.run_command import RunCommand
     from maint.systems.azure.session import AzureSession
     from maint.systems.azure.vms import VirtualMachines
     from maint.systems.azure_devops import AzureDevOps
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from maint.systems.newrelic import NewRelic
     from maint.systems.pingdom import Pingdom
     from maint.systems.slack import Slack
+
+SLACK_SECONDS = 5
+"""How long Slack may take for an answer: it is told of the work, which does not wait for it."""
 
 SHORTEST_PATIENCE_SECONDS = 60.0
 """A rehearsal's hours pass in seconds; the machine still needs its own time to do the work."""
@@ -106,6 +112,27 @@ class Systems:
 
         return VirtualMachines(self._azure)
 
+    @cached_property
+    def run_command(self) -> "RunCommand":
+        """Scripts on the virtual machines."""
+        from maint.systems.azure.run_command import RunCommand  # noqa: PLC0415 - SDKs load late
+
+        return RunCommand(self._azure)
+
+    @cached_property
+    def diagnostics(self) -> "Diagnostics":
+        """The virtual machines' Azure monitoring: diagnostic settings and extensions."""
+        from maint.systems.azure.diagnostics import Diagnostics  # noqa: PLC0415 - SDKs load late
+
+        return Diagnostics(self._azure)
+
+    @cached_property
+    def node_images(self) -> "NodeImages":
+        """The node images of the Kubernetes clusters' pools."""
+        from maint.systems.azure.node_images import NodeImages  # noqa: PLC0415 - SDKs load late
+
+        return NodeImages(self._azure)
+
     def vm_id(self, vm: str) -> str:
         """Return the resource id of a VM."""
         return self._azure.resource_id("Microsoft.Compute/virtualMachines", vm)
@@ -139,7 +166,7 @@ class Systems:
         from maint.systems.slack import Slack  # noqa: PLC0415 - SDKs load late
 
         e = self.environment
-        return Slack(e.slack, secret=e.secret, ca=self._ca, before_write=lambda: None)
+        return Slack(e.slack, secret=e.secret, ca=self._ca, before_write=lambda: None, timeout=SLACK_SECONDS)
 
     @cached_property
     def cloudflare(self) -> "Cloudflare":

@@ -7,6 +7,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.mgmt.alertprocessingrules import AlertProcessingRulesMgmtClient
 from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.containerservice import ContainerServiceClient
 from azure.mgmt.network import NetworkManagementClient
 
 SUBSCRIPTION = "5c2f4d1e-0000-4000-8000-00000000a1b2"
@@ -44,3 +45,9 @@ def compute(world: dict[str, Any]) -> ComputeManagementClient:
 def alerts(world: dict[str, Any]) -> AlertProcessingRulesMgmtClient:
     """Return the alert processing rules SDK on a fresh world."""
     return AlertProcessingRulesMgmtClient(Credential(), SUBSCRIPTION, **_options(world))
+
+
+@pytest.fixture
+def containers(world: dict[str, Any]) -> ContainerServiceClient:
+    """Return the Kubernetes clusters' SDK on a fresh world."""
+    return ContainerServiceClient(Credential(), SUBSCRIPTION, **_options(world))

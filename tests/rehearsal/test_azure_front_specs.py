@@ -16,10 +16,12 @@ GROUP = "/subscriptions/5c2f4d1e-0000-4000-8000-00000000a1b2/resourceGroups/rg-p
 GATEWAY = f"{GROUP}/Microsoft.Network/applicationGateways/agw-pri-appgateway0-prd"
 MACHINE = f"{GROUP}/Microsoft.Compute/virtualMachines/IC-Web1"
 RULE = f"{GROUP}/Microsoft.AlertsManagement/actionRules/march"
-NETWORK, COMPUTE, ALERTS = (
+POOL = f"{GROUP}/Microsoft.ContainerService/managedClusters/aks-prd/agentPools/system"
+NETWORK, COMPUTE, ALERTS, CLUSTERS = (
     ("network-agw-nic-2026-03-01", "2026-03-01"),
     ("compute-patch-runcommand-2026-04-01", "2026-04-01"),
     ("alertprocessingrules-2021-08-08", "2021-08-08"),
+    ("aks-agentpool-2026-08-01", "2026-08-01"),
 )
 Ask = Callable[..., Any]
 
@@ -27,7 +29,7 @@ Ask = Callable[..., Any]
 @pytest.fixture(scope="module")
 def published(specs: Path) -> dict[str, OpenAPI]:
     """Return each vendor's description by its file's name."""
-    files = {name: specs / "azure" / f"{name}.openapi.json" for name, _ in (NETWORK, COMPUTE, ALERTS)}
+    files = {name: specs / "azure" / f"{name}.openapi.json" for name, _ in (NETWORK, COMPUTE, ALERTS, CLUSTERS)}
     return {name: OpenAPI.from_dict(json.loads(file.read_text())) for name, file in files.items()}
 
 
@@ -95,6 +97,28 @@ def test_a_machine(ask: Ask, control: httpx.Client) -> None:
     assert ask(COMPUTE, "GET", f"{MACHINE}/instanceView")["patchStatus"]["lastPatchInstallationSummary"]
     ask(COMPUTE, "POST", f"{MACHINE}/restart")
     assert ask(COMPUTE, "GET", f"{MACHINE}x/instanceView")["error"]["code"] == "ResourceNotFound"
+
+
+def test_scripts_and_extensions(ask: Ask, control: httpx.Client) -> None:
+    control.post("/clock", json={"speed": 4000})
+    order = {"commandId": "RunPowerShellScript", "script": ["'x'"], "parameters": [{"name": "a", "value": "b"}]}
+    assert ask(COMPUTE, "POST", f"{MACHINE}/runCommand", order)["value"][0]["message"] == "x"
+    first, *_ = ask(COMPUTE, "GET", f"{MACHINE}/extensions")["value"]
+    ask(COMPUTE, "GET", first["id"])
+    ask(COMPUTE, "DELETE", first["id"])
+    assert ask(COMPUTE, "PUT", first["id"], first)["properties"]["provisioningState"] == "Creating"
+    assert ask(COMPUTE, "PUT", first["id"], {"location": "eastus"})["error"]["code"] == "InvalidParameter"
+
+
+def test_node_pools(ask: Ask, control: httpx.Client) -> None:
+    ask(CLUSTERS, "GET", POOL.rsplit("/", 1)[0])
+    ask(CLUSTERS, "GET", POOL)
+    ask(CLUSTERS, "GET", f"{POOL}/upgradeProfiles/default")
+    control.post("/clock", json={"speed": 20000})
+    control.post("/faults", json={"match": {"path": "upgradeNodeImageVersion"}, "do": "fail", "times": 1})
+    ask(CLUSTERS, "POST", f"{POOL}/upgradeNodeImageVersion")
+    assert ask(CLUSTERS, "GET", POOL)["properties"]["provisioningState"] == "Failed"
+    assert ask(CLUSTERS, "GET", f"{POOL}s")["error"]["code"] == "NotFound"
 
 
 def test_an_alert_processing_rule(ask: Ask) -> None:

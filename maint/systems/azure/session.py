@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from azure.core.polling import LROPoller
     from azure.mgmt.alertprocessingrules import AlertProcessingRulesMgmtClient
     from azure.mgmt.compute import ComputeManagementClient
+    from azure.mgmt.containerservice import ContainerServiceClient
     from azure.mgmt.network import NetworkManagementClient
 
     from maint.environment import AzureSettings
@@ -95,6 +96,13 @@ class AzureSession:
         )
 
         return AlertProcessingRulesMgmtClient(self._credential, self.settings.subscription, **self._options())
+
+    @cached_property
+    def containers(self) -> "ContainerServiceClient":
+        """The SDK's client for Kubernetes clusters."""
+        from azure.mgmt.containerservice import ContainerServiceClient  # noqa: PLC0415 - when first used
+
+        return ContainerServiceClient(self._credential, self.settings.subscription, **self._options())
 
     def _options(self) -> dict[str, Any]:
         from maint.systems.azure.pipeline import FencePolicy  # noqa: PLC0415 - imports the SDK

@@ -12,8 +12,10 @@ from maint.rehearsal.balancer import Balancer
 from maint.rehearsal.clock import WorldClock
 from maint.rehearsal.fleet import Fleet
 from maint.rehearsal.front import History
+from maint.rehearsal.fronts.azure.aks import NodePools
 from maint.rehearsal.fronts.azure.alert_rules import AlertRules
 from maint.rehearsal.fronts.azure.arm import ArmError, Mode, Operations, Router
+from maint.rehearsal.fronts.azure.diagnostics import Diagnostics
 from maint.rehearsal.fronts.azure.directory import DomainController
 from maint.rehearsal.fronts.azure.gateway import Gateway
 from maint.rehearsal.fronts.azure.gateway_document import NAME as GATEWAY
@@ -52,6 +54,8 @@ class AzureFront:
             interfaces=self._interfaces,
         )
         self._machines = VirtualMachines(clock, history, fleet, self._operations, [self._controller])
+        self._diagnostics = Diagnostics(clock, history, fleet, self._machines)
+        self._pools = NodePools(clock, history, self._operations)
         self._commands = RunCommands(clock, history, self._machines, balancer.connections)
         self._rules = AlertRules(clock, history)
         self._router = self._routes()
@@ -84,10 +88,28 @@ class AzureFront:
         router.add("PUT", f"{alerts}/{{name}}", rules.put)
         router.add("PATCH", f"{alerts}/{{name}}", rules.patch)
         router.add("DELETE", f"{alerts}/{{name}}", rules.delete)
+        self._add_diagnostics(router, f"{vms}/{{name}}")
+        pools = f"{GROUP}/Microsoft.ContainerService/managedClusters/{{cluster}}/agentPools"
+        router.add("GET", pools, self._pools.every)
+        router.add("GET", f"{pools}/{{pool}}", self._pools.get)
+        router.add("GET", f"{pools}/{{pool}}/upgradeProfiles/default", self._pools.profile)
+        router.add("POST", f"{pools}/{{pool}}/upgradeNodeImageVersion", self._pools.upgrade)
         places = "/subscriptions/{subscription}/providers/{namespace}/locations/{location}"
         router.add("GET", f"{places}/operations/{{id}}", self._operations.status)
         router.add("GET", f"{places}/operationResults/{{id}}", self._operations.result)
         return router
+
+    def _add_diagnostics(self, router: Router, machine: str) -> None:
+        diagnostics = self._diagnostics
+        router.add("GET", f"{machine}/extensions", diagnostics.extensions)
+        router.add("GET", f"{machine}/extensions/{{extension}}", diagnostics.extension)
+        router.add("PUT", f"{machine}/extensions/{{extension}}", diagnostics.put_extension)
+        router.add("DELETE", f"{machine}/extensions/{{extension}}", diagnostics.delete_extension)
+        settings = f"{machine}/providers/Microsoft.Insights/diagnosticSettings"
+        router.add("GET", settings, diagnostics.settings)
+        router.add("GET", f"{settings}/{{setting}}", diagnostics.setting)
+        router.add("PUT", f"{settings}/{{setting}}", diagnostics.put_setting)
+        router.add("DELETE", f"{settings}/{{setting}}", diagnostics.delete_setting)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the one route, behind which paths are matched whatever their casing."""
@@ -114,8 +136,13 @@ class AzureFront:
         }
 
     def one_way(self) -> dict[str, Any]:
-        """Return the servers' patch runs, restarts and settings, and the directory's records."""
-        return {"servers": self._machines.one_way(), "directory": self._controller.one_way()}
+        """Return what may happen once: to the servers, the directory's records, diagnostics and node images."""
+        return {
+            "servers": self._machines.one_way(),
+            "directory": self._controller.one_way(),
+            "diagnostics": self._diagnostics.one_way(),
+            "node_images": self._pools.one_way(),
+        }
 
     def busy(self) -> bool:
         """Say whether a long-running operation is in progress."""
