@@ -11,10 +11,11 @@ from slugify import slugify
 from maint.redact import redact
 
 
-def clean_report(report: pytest.TestReport) -> None:
+def clean_report(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Take secrets and session ids out of what a test printed, recorded and failed with, in place."""
     report.sections = _without_secrets(report.sections)
-    report.user_properties = _without_secrets(report.user_properties)
+    if isinstance(report, pytest.TestReport):
+        report.user_properties = _without_secrets(report.user_properties)
     report.longrepr = _without_secrets(report.longrepr)
     text = report.longreprtext
     if redact(text) != text:  # a secret of several lines

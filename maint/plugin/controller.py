@@ -151,7 +151,7 @@ class Controller:
         """Let one worker do all steps, and all of them the browser tests."""
         from maint.plugin.scheduling import StepsFirst  # noqa: PLC0415 - only under xdist
 
-        return StepsFirst(config, log)
+        return StepsFirst(config, log, lambda: self.verdict.broken)  # as pytest does without pytest-xdist
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
@@ -175,6 +175,11 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count outcomes."""
         self.verdict.count(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Count a file of tests that could not be read."""
+        if report.failed:
+            self.verdict.count_unread(report)
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Keep a test's warnings for the run's last lines and the report."""
@@ -202,18 +207,18 @@ class Controller:
         """Give back whatever the run still holds, whatever happened to its workers; then the report is written."""
         self.finished = True
         self.verdict.told_by = next(iter(self.signals.received), "")
-        if self.run is None:
-            self.verdict.settle(int(exitstatus), Outcome((), ()), None)
-            return
-        self.signals.quiet.set()
-        outcome = self._give_back_the_rest(self.run)
-        self.verdict.settle(int(exitstatus), outcome, self.probe.stop())
+        outcome, tally = Outcome((), ()), None
+        if self.run:
+            self.signals.quiet.set()
+            outcome, tally = self._give_back_the_rest(self.run), self.probe.stop()
+        self.verdict.settle(int(exitstatus), outcome, tally)
         if self.verdict.held:
             session.exitstatus = HELD
-        elif self.verdict.crashed and not exitstatus:
+        elif self.verdict.word == "red" and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED}:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        self.run.journal.note("probe", "www", str(self.verdict.tally))
-        self.run.journal.end_run(self.id, self.verdict.word)
+        if self.run:
+            self.run.journal.note("probe", "www", str(tally))
+            self.run.journal.end_run(self.id, self.verdict.word)
 
     def _give_back_the_rest(self, run: Run) -> Outcome:
         holds = run.journal.holds(run=run.id)

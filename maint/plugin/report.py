@@ -50,6 +50,11 @@ class Report:
         """Take secrets out of what a test printed and of how it failed."""
         clean_report(report)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take secrets out of why a file of tests could not be read."""
+        clean_report(report)
+
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
         """Put verdict, window, what is held, the probe's line, actions and steps above the tests."""
         folder = Path(__file__).parent

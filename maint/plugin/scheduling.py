@@ -1,5 +1,6 @@
 """Under pytest-xdist: every step on one worker, in order, and the browser tests over all of them afterwards."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,11 +17,12 @@ class StepsFirst(LoadScheduling):  # type: ignore[misc]  # xdist ships no types
     """Sends all steps, plus one browser test, to the lead worker; the rest goes out when the last step is complete.
 
     The one extra is needed because a worker starts an item only when it knows the next one. A lead that dies ends the
-    phase: nothing that was left goes to anybody else.
+    phase: nothing that was left goes to anybody else. refused: says, when all is collected, whether nothing may run.
     """
 
-    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+    def __init__(self, config: pytest.Config, log: Any = None, refused: Callable[[], bool] = lambda: False) -> None:
         super().__init__(config, log)
+        self._refused = refused
         self.lead: WorkerController | None = None
         self.collection: list[str] | None = self.collection
         self.maxschedchunk: int | None = self.maxschedchunk
@@ -28,9 +30,11 @@ class StepsFirst(LoadScheduling):  # type: ignore[misc]  # xdist ships no types
 
     def schedule(self) -> None:
         """Give the lead its steps, or share out what is there where no step was selected."""
-        if self.collection is not None or not self._check_nodes_have_same_collection():
+        if self.collection is not None:
             super().schedule()
             return
+        if not self._check_nodes_have_same_collection() or self._refused():
+            return  # which is reported as an error by now; nothing runs
         collection: Sequence[str] = next(iter(self.node2collection.values()))
         self.steps = {place for place, item in enumerate(collection) if item.startswith(f"{STEPS}/")}
         if not self.steps:

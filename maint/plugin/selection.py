@@ -134,8 +134,8 @@ def _narrowed(config: pytest.Config) -> bool:
 def only_looking(config: pytest.Config) -> bool:
     """Say whether pytest was asked to show something and to run nothing."""
     o = config.option
-    names = ("collectonly", "help", "version", "markers", "cacheshow", "setupplan")
-    names += ("showfixtures", "show_fixtures_per_test")
+    names = ["collectonly", "help", "version", "markers", "cacheshow", "setupplan"]
+    names += ["showfixtures", "show_fixtures_per_test"]
     return any(getattr(o, name, False) for name in names)
 
 

@@ -25,6 +25,7 @@ class Verdict:
     """Counts outcomes while the run goes on, and knows at its end what is still held.
 
     expected: how many tests were collected. failures: title and reason of each. told_by: the signal that ended it.
+    broken: whether a file of tests could not be read; nothing runs then.
     """
 
     asked: Asked
@@ -35,6 +36,7 @@ class Verdict:
     tally: Tally | None = None
     word: str = "interrupted"
     told_by: str = ""
+    broken: bool = False
     warnings: list[str] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -49,6 +51,11 @@ class Verdict:
         if report.failed:
             self.failures.append((title_of(report.nodeid, report.when), reason_of(report)))
 
+    def count_unread(self, report: pytest.CollectReport) -> None:
+        """Count a file of tests that could not be read."""
+        self.broken = True
+        self.failures.append((title_of(report.nodeid), reason_of(report)))
+
     def warn(self, words: str) -> None:
         """Keep a warning, once."""
         if words not in self.warnings:
@@ -58,7 +65,7 @@ class Verdict:
         """Decide: interrupted, red (a test failed or something is still held), or green."""
         self.held, self.tally = outcome.left, tally
         self.seconds = time.monotonic() - self._begun
-        if exitstatus == INTERRUPTED:
+        if exitstatus == INTERRUPTED and not self.broken:
             self.word = "interrupted"
         else:
             self.word = "red" if exitstatus or outcome.left or self.crashed else "green"

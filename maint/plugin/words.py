@@ -20,14 +20,16 @@ def plain(words: str) -> str:
 
 def title_of(nodeid: str, when: str = "call") -> str:
     """Return a test's name as a person reads it: "P3 updates are installed · IC-Web1 (set-up)"."""
+    if "::" not in nodeid:
+        return nodeid  # a file
     path, _, parameters = nodeid.partition("[")
     words = path.rpartition("::")[2].removeprefix("test_").replace("_", " ")
     given = parameters.removesuffix("]").removeprefix(USUAL_BROWSER).removesuffix(USUAL_BROWSER).strip("-")
     return f"{words[:1].upper()}{words[1:]}" + (f" · {given}" if given else "") + _WHEN.get(when, "")
 
 
-def reason_of(report: pytest.TestReport) -> str:
-    """Return in one line why a test failed or was skipped, "" where it passed."""
+def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return in one line why a test failed, was skipped or could not be read; "" where it passed."""
     if report.outcome == "skipped" and isinstance(report.longrepr, tuple | list):
         return plain(str(report.longrepr[2])).removeprefix("Skipped: ")
     if not report.failed:
