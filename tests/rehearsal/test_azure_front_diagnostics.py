@@ -26,7 +26,7 @@ def send(compute: ComputeManagementClient, method: str, name: str = "", body: An
 def test_an_extension_goes_and_comes_back(compute: ComputeManagementClient, control: httpx.Client) -> None:
     extensions, before = compute.virtual_machine_extensions, one_way(control)
     found = {e.name: e for e in extensions.list(GROUP, "IC-Web1").value or []}
-    assert sorted(str((e.properties or {})["type"]) for e in found.values()) == [
+    assert sorted(e.as_dict()["properties"]["type"] for e in found.values()) == [
         "AzureMonitorWindowsAgent",
         "IaaSDiagnostics",
         "newrelic-infra",
