@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from maint.plugin.selection import STEPS
-from maint.plugin.words import lasting, plain, reason_of, tests_of, title_of
+from maint.plugin.words import amount_of, lasting, plain, reason_of, title_of
 from maint.redact import redact
 from maint.runlog import PROGRESS, Line, read_log
 
@@ -88,7 +88,7 @@ class Screen:
         if self._lively:  # words that are longer than a line stay whole: an address can be clicked on
             lines = textwrap.wrap(
                 words,
-                max(self._console.width, margin + 20),
+                max(self._width, margin + 20),
                 initial_indent=" " * margin,
                 subsequent_indent=" " * (margin or INDENT),
                 break_long_words=False,
@@ -104,7 +104,7 @@ class Screen:
     def collected(self, nodeids: Sequence[str]) -> None:
         """Say how much there is to do."""
         self._total = len(nodeids)
-        self.line(tests_of(nodeids, STEPS), "dim")
+        self.line(amount_of(nodeids, STEPS), "dim")
 
     def _follow(self) -> None:
         while not self._quit.wait(LOOK_EVERY_SECONDS):
@@ -129,12 +129,19 @@ class Screen:
 
     def _show_live(self, moment: str, words: str) -> None:
         text = Text(f"{'':8}{moment:10}{redact(plain(words))}", "dim", no_wrap=True)
-        text.truncate(self._console.width - 1, overflow="ellipsis")
+        text.truncate(self._width - 1, overflow="ellipsis")
         with self._writing, contextlib.suppress(OSError):
             self._wipe()
             self._console.print(text, end="")
             self._file.flush()
             self._live = True
+
+    @property
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self._file.fileno()).columns  # rich asks the captured streams
+        except OSError:
+            return self._console.width
 
     def _wipe(self) -> None:
         if self._live:

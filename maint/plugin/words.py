@@ -41,7 +41,7 @@ def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
     return _MODULE.sub("", first).removeprefix("AssertionError: ").removeprefix("Failed: ")
 
 
-def tests_of(nodeids: Sequence[str], steps: str) -> str:
+def amount_of(nodeids: Sequence[str], steps: str) -> str:
     """Return what was collected: "12 steps, then 12 of smoke and 26 of regression"."""
     folders = Counter(nodeid.split("/")[0] for nodeid in nodeids)
     count = folders.pop(steps, 0)

@@ -86,7 +86,7 @@ class Told:
 def run(tmp_path: Path) -> Callable[..., Told]:
     """A function that runs a small project of so many steps and browser tests on so many workers."""
 
-    def go(steps: int, tests: int, workers: int, *, dies: int = -1, fixture: str = "noted") -> Told:
+    def go(steps: int, tests: int | str, workers: int, *, dies: int = -1, fixture: str = "noted") -> Told:
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
         (tmp_path / "conftest.py").write_text(CONFTEST)
         for folder, text in (("checks", STEPS), ("smoke", BROWSER)):
@@ -133,24 +133,20 @@ def test_no_steps_selected(run: Callable[..., Told]) -> None:
     assert {worker for worker, _ in told.of("begins")} == {"gw0", "gw1"}
 
 
-@pytest.mark.parametrize(("steps", "tests"), [(1, 1), (1, 0), (2, 2)])
-def test_fewer_tests_than_workers(run: Callable[..., Told], steps: int, tests: int) -> None:
-    told = run(steps, tests, 3)
+def test_fewer_tests_than_workers(run: Callable[..., Told]) -> None:
+    told = run(1, 1, 3)
     assert told.code == 0, told.text
-    expected = [f"test_step[{n}]" for n in range(steps)] + [f"test_page[{n}]" for n in range(tests)]
-    assert [name for _, name in told.of("begins")][:steps] == expected[:steps]
-    assert sorted(name for _, name in told.of("ends")) == sorted(expected)
+    assert [name for _, name in told.of("ends")] == ["test_step[0]", "test_page[0]"]
 
 
-def test_one_worker(run: Callable[..., Told]) -> None:
-    told = run(2, 3, 1)
+def test_steps_and_nothing_else_on_one_worker(run: Callable[..., Told]) -> None:
+    told = run(2, 0, 1)
     assert told.code == 0, told.text
-    expected = [f"test_step[{n}]" for n in range(2)] + [f"test_page[{n}]" for n in range(3)]
-    assert [name for _, name in told.of("ends")] == expected
+    assert told.of("ends") == [("gw0", "test_step[0]"), ("gw0", "test_step[1]")]
 
 
 def test_workers_that_see_different_tests_run_nothing(run: Callable[..., Told]) -> None:
-    told = run(1, "2 + int(__import__('os').environ['PYTEST_XDIST_WORKER'] == 'gw1')", 2)  # type: ignore[arg-type]
+    told = run(1, "2 + int(__import__('os').environ['PYTEST_XDIST_WORKER'] == 'gw1')", 2)
     assert told.code == 1, told.text
     assert told.lines == []
     assert "Different tests were collected between" in told.text
