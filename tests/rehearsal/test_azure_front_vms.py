@@ -131,11 +131,7 @@ def test_a_poller_resumes_in_another_process(compute: ComputeManagementClient, c
 
 def test_what_it_was_not_taught_it_does_not_pretend(compute: ComputeManagementClient) -> None:
     with pytest.raises(HttpResponseError) as refused:
-        compute.virtual_machines.begin_run_command(
-            GROUP,
-            "IC-Web1",
-            {"commandId": "RunPowerShellScript", "script": ["hostname"]},
-        )
+        compute.virtual_machines.begin_deallocate(GROUP, "IC-Web1")
     assert refused.value.status_code == 404
     assert refused.value.error is not None
     assert refused.value.error.code == "InvalidResourceType"
@@ -154,7 +150,8 @@ def test_somebody_else_restarts_a_machine(compute: ComputeManagementClient, cont
 
 
 def test_the_machines_are_listed_and_read(compute: ComputeManagementClient) -> None:
-    assert [m.name for m in compute.virtual_machines.list(GROUP)] == [f"IC-Web{n}" for n in range(1, 11)]
+    names = [*(f"IC-Web{n}" for n in range(1, 11)), "IC-DC1"]
+    assert [m.name for m in compute.virtual_machines.list(GROUP)] == names
     machine = compute.virtual_machines.get(GROUP, "IC-Web7", expand="instanceView")
     assert [s.code for s in machine.instance_view.statuses] == ["ProvisioningState/succeeded", "PowerState/running"]
     assert machine.instance_view.vm_agent.statuses[0].display_status == "Ready"

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from maint.actions.drain import Drain
 from maint.errors import VendorError
 from maint.systems.azure import replacing as module
 from maint.systems.azure.gateway import Gateway
@@ -13,6 +15,7 @@ from maint.systems.azure.gateway_view import GatewayView
 from maint.systems.azure.interfaces import Interfaces
 from maint.systems.azure.replacing import LostUpdate
 from maint.systems.azure.session import AzureSession
+from maint.systems.azure.vms import VirtualMachines
 from maint.waiting import Patience
 
 NAME, POOL = "agw-pri-appgateway0-prd", "pool-www"
@@ -134,6 +137,27 @@ def test_a_change_that_ours_overwrote_is_loud(
     with pytest.raises(LostUpdate, match=r"overwrote another writer's change: .*tags/owner"):
         gateway.change_members(POOL, remove=frozenset({"10.0.1.11"}), patience=patience)
     colleague.join()
+
+
+@pytest.mark.parametrize("members", ["interface", "address"])
+def test_a_hold_gives_back_by_what_was_captured_then_or_before_interfaces_were_known(
+    live: Any, gateway: Gateway, patience: Patience, azure: Any, members: str
+) -> None:
+    live.mode(members=members)
+    before = live.reversible()
+    systems: Any = SimpleNamespace(
+        gateway=lambda _: gateway, patience=lambda *_: patience, vms=VirtualMachines(azure())
+    )
+    drain = Drain(NAME, POOL, "IC-Web1", "IC-Web1", "10.0.1.11", tuple(ALL), 5, 5)
+    captured = drain.capture(systems)
+    assert (captured["by"], bool(captured["interface"])) == (members, members == "interface")
+    if members == "address":
+        captured = {"address": "10.0.1.11", "installation": None}
+    gateway.change_members(POOL, remove=frozenset({"10.0.1.11"}), patience=patience)
+    assert drain.state(systems, captured).condition == "in force"
+    drain.revert(systems, captured)
+    assert drain.state(systems, captured).condition == "normal"
+    assert live.reversible() == before
 
 
 def test_an_interface_that_is_gone_is_one_sentence(azure: Any, patience: Patience) -> None:
