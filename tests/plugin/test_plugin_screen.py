@@ -16,6 +16,8 @@ from maint.plugin import screen as screen_module
 from maint.plugin.screen import Screen
 from maint.runlog import PROGRESS
 
+from .conftest import report_of
+
 WIPE = "\r\x1b[2K"
 
 
@@ -23,13 +25,6 @@ def say(log: Path, words: str, level: int = logging.INFO, moment: str = "18:20:0
     """Write a line as the processes of a run do."""
     with log.open("a") as file:
         file.write(f"{moment}\t{level}\t{words}\n")
-
-
-def report(
-    name: str, outcome: str = "passed", why: object = None, when: str = "call", folder: str = "smoke"
-) -> pytest.TestReport:
-    nodeid = f"{folder}/test_x.py::{name}"
-    return pytest.TestReport(nodeid, ("x", 1, name), {}, outcome, why, when, duration=1.25)  # type: ignore[arg-type]
 
 
 class Output:
@@ -106,13 +101,15 @@ def test_half_a_line_is_not_shown_yet(file: Output) -> None:
 
 
 def test_a_test_passes_fails_and_is_skipped(file: Output) -> None:
-    file.screen.pytest_runtest_logreport(report("test_P1_servers_are_out", folder="checks"))
-    file.screen.pytest_runtest_logreport(report("test_s3_landing_page[chromium]"))
-    file.screen.pytest_runtest_logreport(report("test_s4_no_error_page", "failed", "it says Server Error\nand more"))
+    file.screen.pytest_runtest_logreport(report_of("test_P1_servers_are_out", folder="checks"))
+    file.screen.pytest_runtest_logreport(report_of("test_s3_landing_page[chromium]"))
+    file.screen.pytest_runtest_logreport(report_of("test_s4_no_error_page", "failed", "it says Server Error\nand more"))
     file.screen.pytest_runtest_logreport(
-        report("test_s5_sign_in", "skipped", ("x", 1, "Skipped: not on the real site"))
+        report_of("test_s5_sign_in", "skipped", ("x", 1, "Skipped: not on the real site"))
     )
-    file.screen.pytest_runtest_logreport(report("test_P3_installed[IC-Web1]", "failed", "no pool", "setup", "checks"))
+    file.screen.pytest_runtest_logreport(
+        report_of("test_P3_installed[IC-Web1]", "failed", "no pool", "setup", "checks")
+    )
     assert file.read().splitlines() == [
         "ok      18:30:00  P1 servers are out",
         "ok      18:30:00  S3 landing page  1.2 s",
@@ -120,20 +117,20 @@ def test_a_test_passes_fails_and_is_skipped(file: Output) -> None:
         "                  it says Server Error",
         "skipped 18:30:00  S5 sign in  1.2 s",
         "                  not on the real site",
-        "FAILED  18:30:00  P3 installed · IC-Web1 (set-up)",
+        "FAILED  18:30:00  P3 in · IC-Web1 (set-up)",
         "                  no pool",
     ]
 
 
 def test_set_up_and_teardown_that_passed_say_nothing(file: Output) -> None:
     for when in ("setup", "teardown"):
-        file.screen.pytest_runtest_logreport(report("test_s3", when=when))
+        file.screen.pytest_runtest_logreport(report_of("test_s3", when=when))
     assert file.read() == ""
 
 
 def test_what_happened_comes_before_the_test_that_saw_it(file: Output) -> None:
     say(file.log, "drained: IC-Web1")
-    file.screen.pytest_runtest_logreport(report("test_P1_out", folder="checks"))
+    file.screen.pytest_runtest_logreport(report_of("test_P1_out", folder="checks"))
     assert [line[18:] for line in file.read().splitlines()] == ["drained: IC-Web1", "P1 out"]
 
 
@@ -170,7 +167,7 @@ def test_a_wait_is_one_live_line_on_a_terminal(terminal: Output) -> None:
 def test_the_test_that_is_on_is_a_live_line(terminal: Output, file: Output) -> None:
     for output in (terminal, file):
         output.screen.collected(["smoke/test_x.py::test_a", "smoke/test_x.py::test_b"])
-        output.screen.pytest_runtest_logreport(report("test_a"))
+        output.screen.pytest_runtest_logreport(report_of("test_a"))
         output.screen.pytest_runtest_logstart("smoke/test_x.py::test_b")
     assert "2 of 2: B" in terminal.read()
     assert "2 of 2" not in file.read()
@@ -213,7 +210,7 @@ def test_a_terminal_that_is_gone_never_stops_the_work(tmp_path: Path, monkeypatc
     screen.follow(log)
     screen.line("one line")
     screen.pytest_runtest_logstart("smoke/test_x.py::test_a")
-    screen.pytest_runtest_logreport(report("test_a", "failed", "why"))
+    screen.pytest_runtest_logreport(report_of("test_a", "failed", "why"))
     screen.close()
     assert screen._position == log.stat().st_size, "all of the log was read"
 
