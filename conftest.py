@@ -59,8 +59,9 @@ def batch(run: Run) -> tuple[str, ...]:
 def muted_alerts(run: Run, batch: tuple[str, ...]) -> Iterator[list[HoldRecord]]:
     """The batch's alerts, off in New Relic and in Azure; on again when the class is over."""
     step = run.step_of(MuteStep)
-    name = f"maint {run.window.name} {step.id}"
-    starts, ends = run.context.clock.now().isoformat(), run.window.ends(step)
+    now = run.context.clock.now()
+    name, starts = f"maint {run.window.name} {step.id}", now.isoformat()
+    ends = max(run.window.ends(step), now + step.grace)
     scopes = tuple(run.systems.vm_id(run.vm(server)) for server in batch)
     actions = [
         MuteNewRelic(name, batch, starts, ends.isoformat(), str(run.window.zone)),
@@ -76,54 +77,51 @@ def muted_alerts(run: Run, batch: tuple[str, ...]) -> Iterator[list[HoldRecord]]
 def drained_servers(run: Run, batch: tuple[str, ...], muted_alerts: list[HoldRecord]) -> Iterator[list[HoldRecord]]:
     """The batch, out of the pool and idle; back in it, server by server as each is ready, when the class is over."""
     assert muted_alerts
-    step = run.step_of(DrainStep)
-    window = run.window
+    step, window = run.step_of(DrainStep), run.window
     fleet = tuple(run.address(server) for server in window.servers)
+    limits = (fleet, window.min_healthy, window.max_out)
     actions = [
-        Drain(
-            window.gateway,
-            window.pool,
-            server,
-            run.vm(server),
-            run.address(server),
-            fleet,
-            window.min_healthy,
-            window.max_out,
-        )
+        Drain(window.gateway, window.pool, server, run.vm(server), run.address(server), *limits)
         for server in run.waiting_for(run.step_of(PatchStep), batch)
     ]
     try:
+        if actions:
+            run.expect_time_for([step, run.step_of(PatchStep)])
         yield run.take(step, actions, until_time=run.phase.closes)
     finally:
         run.give_back_step(step)
 
 
-@pytest.fixture(scope="module")
-def rollout(run: Run) -> Iterator[Rollout]:
-    """The phase's one-way steps, each on a thread of its own."""
+@pytest.fixture(scope="class")
+def patching(run: Run, batch: tuple[str, ...], drained_servers: list[HoldRecord]) -> Iterator[Rollout]:
+    """The updates of the batch's servers, all at once, on servers that are out of the pool.
+
+    Torn down before the servers go back: by then no update is still being started.
+    """
+    assert drained_servers is not None
+    step, window, out = run.step_of(PatchStep), run.window, run.released()
     rollout = run.rollout()
+    jobs = []
+    for server in batch:
+        place = (run.vm(server), window.gateway, window.pool, run.address(server))
+        action = Patch(*place, step.classifications, step.reboot, run.phase.closes)
+        if server not in out:
+            jobs.append(Job(f"{step.id}/{server}", f"updates on {server}", action))
     try:
+        rollout.start(jobs)
         yield rollout
     finally:
         rollout.join()
 
 
-@pytest.fixture(scope="class")
-def patching(run: Run, rollout: Rollout, batch: tuple[str, ...], drained_servers: list[HoldRecord]) -> Rollout:
-    """The updates of the batch's servers, all at once, on servers that are out of the pool."""
-    assert drained_servers is not None
-    step = run.step_of(PatchStep)
-    rollout.start(
-        [
-            Job(
-                f"{step.id}/{server}",
-                f"updates on {server}",
-                Patch(run.vm(server), step.classifications, step.reboot, run.phase.closes),
-            )
-            for server in batch
-        ]
-    )
-    return rollout
+@pytest.fixture(scope="module")
+def rollout(run: Run) -> Iterator[Rollout]:
+    """The one-way steps that wait for no server, each on a thread of its own."""
+    rollout = run.rollout()
+    try:
+        yield rollout
+    finally:
+        rollout.join()
 
 
 @pytest.fixture(scope="module")

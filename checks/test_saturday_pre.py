@@ -27,11 +27,13 @@ class TestServersOut:
     @pytest.mark.step("P1")
     def test_P1_servers_are_out(self, run: Run, drained_servers: list[HoldRecord], evidence: Evidence) -> None:
         readings = [run.read_back(hold) for hold in drained_servers]
-        evidence(", ".join(hold.action["server"] for hold in drained_servers) + " drained in one write")
+        evidence(", ".join(hold.action["server"] for hold in drained_servers) + " drained")
         assert all(reading.condition == "in force" for reading in readings)
 
     @pytest.mark.step("P3")
-    def test_P3_updates_are_installed(self, patching: Rollout, server: str) -> None:
+    def test_P3_updates_are_installed(self, run: Run, patching: Rollout, server: str) -> None:
+        if why := run.released().get(server):
+            pytest.skip(f"{server} was released, to stay as it is: {why}")
         result = patching.result(f"P3/{server}")
         assert result.ok, result.evidence
 
@@ -55,7 +57,9 @@ def test_P4_platform_is_told_of_the_give_back(run: Run) -> None:
 
 
 def test_P5_tests_are_asked_for(run: Run) -> None:
-    run.say("tests")
+    if not run.patched():
+        pytest.skip("no server was patched")
+    run.say("tests", run.exceptions())
     expect_said(run, "tests")
 
 

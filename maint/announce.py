@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from maint.actions.drain import Drain
-from maint.errors import MaintError
+from maint.errors import MaintError, VendorError
 from maint.holding import Outcome
 from maint.journal import HoldRecord, Journal
 from maint.redact import redact
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+DOWN_SECONDS = 60.0
+"""How long Slack is left alone after it did not answer."""
 
 
 @dataclass
@@ -40,6 +44,7 @@ class Announcer:
     phase: Phase | None
     home: str
     label: str = ""
+    _down_until: float = 0.0
 
     # the steps of the page that are messages -----------------------------------------------------------------------
 
@@ -48,18 +53,20 @@ class Announcer:
         steps = self.phase.steps if self.phase else ()
         return next((step for step in steps if isinstance(step, Notify) and step.about == about), None)
 
-    def say(self, step: Notify, more: str = "") -> bool:
-        """Post a step's message to its channels once, however often the phase is run; returns whether it stands there.
+    def say(self, step: Notify, more: str = "", *, each_run: bool = False) -> bool:
+        """Post a step's message to its channels once, or once for each run; returns whether it stands there.
 
         The step is done, or failed with the reason; nothing is raised.
         """
         known = self.journal.step(self.window.name, step.id)
-        if known and known.status == "done":
+        if known and known.status == "done" and not (each_run and known.run != self.journal.run):
             log.info("%s was said before (%s)", step.id, known.changed)
             return True
+        if known and each_run and known.run != self.journal.run:
+            known = None
         mentions = " ".join(f"@{name}" for name in step.mentions)
         text = " ".join(part for part in (mentions, step.text, more) if part)
-        key = f"{self.window.name}/{step.id}"
+        key = f"{self.window.name}/{step.id}" + (f"/{self.journal.run}" if each_run else "")
         if known is None or known.status != "doing":
             self.journal.set_step(self.window.name, step.id, "doing", before={"text": text}, handle=None)
         said = [self._post(channel, text, key=key, again=known is not None) for channel in step.channels]
@@ -94,7 +101,7 @@ class Announcer:
         step = self.step("give-back")
         if step is None or not (servers or staying) or any(hold.kind != Drain.kind for hold in holds):
             return
-        self.say(step, self._details(servers, staying))
+        self.say(step, self._details(servers, staying), each_run=True)
 
     def _details(self, servers: Sequence[str], staying: Mapping[str, str]) -> str:
         steps = self.journal.steps(self.window.name).values()
@@ -125,6 +132,7 @@ class Announcer:
 
     def report(self, summary: str, path: Path | None) -> bool:
         """Post verdict and report, below the request for tests where there was one; returns whether it went."""
+        self._down_until = 0.0  # the last thing to be said is worth another try
         step = self.step("tests")
         asked = self.messages(step) if step else []
         channel = step.channels[0] if asked and step else self.home
@@ -167,8 +175,12 @@ class Announcer:
         return redact(f"{self.label} {text}".strip())
 
     def _quietly(self, what: str, call: Callable[[], T]) -> T | None:
+        if time.monotonic() < self._down_until:
+            return None
         try:
             return call()
         except MaintError as error:
             log.warning("Slack: could not %s: %s", what, error)
+            if isinstance(error, VendorError) and (not error.status or error.status >= 500):
+                self._down_until = time.monotonic() + DOWN_SECONDS  # every try would hold up the window again
             return None

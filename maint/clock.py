@@ -4,7 +4,6 @@ In production it is the real one; in rehearsal it is the twin's, which a run mov
 Leases, deadlines and Retry-After go by the machine's clock instead.
 """
 
-import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -27,9 +26,6 @@ class WindowClock(Protocol):
     def speed(self) -> float:
         """Window seconds per machine second."""
 
-    def monotonic_at(self, moment: datetime) -> float:
-        """Return when `moment` will be on time.monotonic(), at the present speed."""
-
 
 class RealClock:
     """The machine's own time."""
@@ -45,10 +41,6 @@ class RealClock:
 
     def run_at(self, speed: float) -> None:
         """Do nothing: real time has one speed."""
-
-    def monotonic_at(self, moment: datetime) -> float:
-        """Return when `moment` will be on time.monotonic()."""
-        return time.monotonic() + (moment - self.now()).total_seconds()
 
 
 class TwinClock:
@@ -73,7 +65,3 @@ class TwinClock:
     def run_at(self, speed: float) -> None:
         """Run the world `speed` times as fast as the machine."""
         self._twin.tell("/clock", {"speed": speed})
-
-    def monotonic_at(self, moment: datetime) -> float:
-        """Return when `moment` will be on time.monotonic(), at the present speed."""
-        return time.monotonic() + (moment - self.now()).total_seconds() / self.speed

@@ -120,6 +120,7 @@ class Environment(Settings):
     direct: DirectSettings = DirectSettings()
     probe: ProbeSettings = ProbeSettings()
     poll_seconds: PositiveFloat = 10.0
+    in_flight_seconds: float = 35.0
     site: Site
     handover: Handover | None = None
 

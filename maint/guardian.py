@@ -39,8 +39,8 @@ class Guardian:
             self.process.kill()
 
 
-def start_guardian(run: str, phase: str, scope: str, *, token: str, journal: str, log: Path) -> Guardian:
-    """Start the guardian of a run; it writes what it does to `log`."""
+def start_guardian(run: str, phase: str, scope: str, *, root: Path, token: str, journal: str, log: Path) -> Guardian:
+    """Start the guardian of a run, in the project `root`; it writes what it does to `log`."""
     read_end, write_end = os.pipe()  # not inherited by any other child of ours
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own module, with our own interpreter
@@ -48,6 +48,7 @@ def start_guardian(run: str, phase: str, scope: str, *, token: str, journal: str
             stdin=read_end,
             stdout=out,
             stderr=out,
+            cwd=root,
             start_new_session=True,
             env={**os.environ, TOKEN: token, "MAINT_JOURNAL": journal},
         )

@@ -5,15 +5,16 @@ that any process that reaches the journal can give it back. This file knows the 
 """
 
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Protocol, Self
 
-from maint.errors import DeadlinePassed, LeaseLost, MaintError
-from maint.journal import HoldRecord, Journal, new_id, now
+from maint.errors import DeadlinePassed, LeaseLost, MaintError, Stopped, VendorError
+from maint.journal import HoldClosed, HoldRecord, Journal, new_id, now
 from maint.waiting import Patience
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a hold may be given back now: ready, waiting (may still become so) or bad (will not by itself)."""
+    """Whether a hold may be given back now: ready, waiting (may still become so) or bad (will not by itself).
+
+    settled: the vendor shows that the one-way step on it was begun and is over, so none can still be starting.
+    """
 
     state: Literal["ready", "waiting", "bad"]
     words: str = ""
+    settled: bool = False
 
 
 READY = Readiness("ready")
@@ -130,7 +135,9 @@ class Holder:
     """Takes holds and gives them back on behalf of one run.
 
     rebuild: makes an action from its kind and plain values. may_undo: the lease fence for undoing.
-    run_alive: says whether another run still works, whose holds are its own business.
+    run_alive: says whether another run still works, whose holds are its own business. starting: says whether a one-way
+    step on what is held may just be starting. in_flight: seconds in which a request may still take effect although
+    nobody waits for its answer any more.
     """
 
     journal: Journal
@@ -140,6 +147,10 @@ class Holder:
     may_undo: Callable[[], None]
     run_alive: Callable[[str], bool]
     observers: Sequence[Observer] = ()
+    starting: Callable[[HoldRecord], bool] = lambda _: False
+    in_flight: float = 0.0
+    _answered: set[str] = field(default_factory=set)
+    _looked: dict[str, float] = field(default_factory=dict)
 
     def take(
         self,
@@ -174,7 +185,12 @@ class Holder:
                 fresh.append(wanted)
         self.journal.intend(fresh)
         self._tell("intended", fresh)
-        return self._put_in_force(holds + fresh)
+        try:
+            return self._put_in_force(holds + fresh)
+        except MaintError as error:
+            if _answered(error):
+                self._answered.update(hold.id for hold in holds + fresh)
+            raise
 
     def _adopt(self, hold: HoldRecord, wanted: HoldRecord) -> HoldRecord:
         if hold.run and hold.run != self.run and self.run_alive(hold.run):
@@ -219,14 +235,15 @@ class Holder:
 
     def _give_back_kind(self, holds: list[HoldRecord], patience: Patience) -> Outcome:
         outcome, waiting, announced = Outcome((), ()), holds, False
-        while waiting:
+        while waiting := self._still_open(waiting):
             verdicts = {hold.id: self._readiness(hold) for hold in waiting}
             ready = [hold for hold in waiting if verdicts[hold.id].state == "ready"]
             bad = [hold for hold in waiting if verdicts[hold.id].state == "bad"]
             waiting = [hold for hold in waiting if verdicts[hold.id].state == "waiting"]
             if not announced and (ready or not waiting):
                 staying = {hold.id: verdicts[hold.id].words for hold in bad + waiting}
-                self._tell("giving_back", ready, staying=staying)
+                taken = [hold for hold in ready if hold.state != "intended"]
+                self._tell("giving_back", taken, staying=staying)
                 announced = True
             outcome += self._revert(ready)
             outcome += Outcome((), tuple(self._leave(hold, verdicts[hold.id].words) for hold in bad))
@@ -240,24 +257,47 @@ class Holder:
                     return outcome + Outcome((), late)
         return outcome
 
+    def _still_open(self, holds: list[HoldRecord]) -> list[HoldRecord]:
+        """Return the holds as they are now, without those that a person released meanwhile."""
+        current = {hold.id: hold for hold in self.journal.holds()} if holds else {}
+        return [current[hold.id] for hold in holds if hold.id in current]
+
     def _readiness(self, hold: HoldRecord) -> Readiness:
         try:
             action = self.action(hold)
         except MaintError as error:
             return Readiness("bad", f"{hold.title}: {error}")
         try:
-            return action.readiness(self.systems, hold.captured)
+            readiness = action.readiness(self.systems, hold.captured)
+            may_land = readiness.state == "ready" and self._may_still_land(hold, action, readiness)
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong here, the others go back
             return Readiness("waiting", f"{hold.title}: {_words(error)}")
+        words = f"{hold.title}: what was begun there may still take effect"
+        return Readiness("waiting", words) if may_land else readiness
+
+    def _may_still_land(self, hold: HoldRecord, action: Reversible, readiness: Readiness) -> bool:
+        """Say whether a request about this hold, sent by a process that is gone, may yet reach the vendor.
+
+        A hold that is only intended and looks untouched is not closed by that look alone; nor does a server go back
+        while the start of its patching may be on its way.
+        """
+        unknown = hold.state == "intended" and hold.id not in self._answered
+        if unknown and action.state(self.systems, hold.captured).condition == "in force":
+            unknown = False  # it has landed
+        if not unknown and (readiness.settled or not self.starting(hold)):
+            return False
+        first = self._looked.setdefault(hold.id, time.monotonic())
+        return time.monotonic() - first < self.in_flight
 
     def _revert(self, holds: list[HoldRecord]) -> Outcome:
         if not holds:
             return Outcome((), ())
         self.may_undo()
-        for hold in holds:
-            self.journal.set_hold(hold, "reverting")
+        holds = [moved for hold in holds if (moved := self._move(hold, "reverting"))]
+        if not holds:
+            return Outcome((), ())
         items = [(self.action(hold), hold.captured) for hold in holds]
         failed = ""
         try:
@@ -284,12 +324,20 @@ class Holder:
             return Outcome((), (self._leave(hold, failed or _words(error)),))
         if reading.condition == "normal":
             log.info("given back: %s (%s)", hold.title, reading.words)
-            return Outcome((self.journal.set_hold(hold, "reverted", reading.words),), ())
+            return Outcome((self._move(hold, "reverted", reading.words) or hold,), ())
         return Outcome((), (self._leave(hold, failed or reading.words),))
 
     def _leave(self, hold: HoldRecord, why: str) -> HoldRecord:
         log.error("still held: %s: %s", hold.title, why)
-        return self.journal.set_hold(hold, "stuck", why)
+        return self._move(hold, "stuck", why) or hold
+
+    def _move(self, hold: HoldRecord, state: str, why: str = "") -> HoldRecord | None:
+        """Record a state; returns None where a person released the hold at this very moment."""
+        try:
+            return self.journal.set_hold(hold, state, why)
+        except HoldClosed as closed:
+            log.warning("%s", closed)
+            return None
 
     def _tell(self, what: str, *args: Any, **more: Any) -> None:
         for observer in self.observers:
@@ -299,10 +347,11 @@ class Holder:
                 log.warning("%s could not be told of %s: %s", type(observer).__name__, what, error)
 
 
+def _answered(error: MaintError) -> bool:
+    """Say whether the vendor's answer is known, so that nothing can take effect behind our back."""
+    lost = isinstance(error, VendorError) and (error.code == "OutcomeUnknown" or not error.status)
+    return not lost and not isinstance(error, DeadlinePassed | LeaseLost | Stopped)
+
+
 def _words(error: Exception) -> str:
     return str(error) if isinstance(error, MaintError) else f"{type(error).__name__}: {error}"
-
-
-__all__ = [
-    "READY", "Captured", "DeadlinePassed", "Holder", "Observer", "Outcome", "Readiness", "Reading", "Reversible",
-]  # fmt: skip

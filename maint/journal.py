@@ -30,6 +30,10 @@ CREATION = int.from_bytes(b"maint")
 """The lock under which a PostgreSQL journal's tables are made."""
 
 
+class HoldClosed(MaintError):
+    """Somebody released a hold, or gave it back, while this process still worked with it."""
+
+
 def new_id() -> str:
     """Return a short id that a person can type."""
     return secrets.token_hex(4)
@@ -165,6 +169,13 @@ class Journal:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open one durable transaction; raises MaintError, with nothing written, when the journal fails."""
+        moment = self._now_in_the_window()  # asked before the database is locked: it may take a request
+        with self._transaction() as db:
+            db.info["moment"] = moment
+            yield db
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         try:
             with self.engine.begin() as db:
                 yield db
@@ -172,7 +183,7 @@ class Journal:
             raise
         except DBAPIError as error:
             raise MaintError(
-                f"the journal could not be written: {_reason(error)}",
+                f"the journal could not be read or written: {_reason(error)}",
                 where=self.engine.url.render_as_string(hide_password=True),
                 next="maint status",
             ) from error
@@ -183,7 +194,7 @@ class Journal:
             insert(schema.events).values(
                 scope=self.scope,
                 at=now(),
-                moment=self._moment().isoformat(timespec="seconds"),
+                moment=db.info["moment"],
                 run=self.run,
                 who=self.who,
                 kind=kind,
@@ -192,6 +203,13 @@ class Journal:
                 data=data,
             )
         )
+
+    def _now_in_the_window(self) -> str:
+        try:
+            moment = self._moment()
+        except MaintError:
+            moment = datetime.now(UTC)  # the twin is gone: what happened is recorded all the same
+        return moment.isoformat(timespec="seconds")
 
     def note(self, kind: str, subject: str, words: str = "", **data: Any) -> None:
         """Append one event on its own."""
@@ -258,14 +276,19 @@ class Journal:
         self._change_hold(hold, "hold handed over", f"{hold.title}, until {hold.until}", run="")
 
     def set_hold(self, hold: HoldRecord, state: str, why: str = "") -> HoldRecord:
-        """Record a hold's new state (intended, in force, reverting, stuck, reverted, released) and why."""
+        """Record an open hold's new state (intended, in force, reverting, stuck, reverted, released) and why.
+
+        Raises HoldClosed, with nothing changed, where it was released or reverted meanwhile.
+        """
         self._change_hold(hold, f"hold {state}", why or hold.title, state=state, why=redact(why))
         return self.hold(hold.id)
 
     def _change_hold(self, hold: HoldRecord, kind: str, words: str, **values: Any) -> None:
         with self.write() as db:
             table = schema.holds
-            db.execute(update(table).where(table.c.id == hold.id).values(changed=now(), **values))
+            still_open = (table.c.id == hold.id, table.c.state.in_(schema.OPEN_STATES))
+            if not db.execute(update(table).where(*still_open).values(changed=now(), **values)).rowcount:
+                raise HoldClosed(f"{hold.title} is not open any more", where=f"hold {hold.id}", next="maint status")
             self.record(db, kind, hold.resource, words, hold=hold.id)
 
     def hold(self, hold_id: str) -> HoldRecord:
@@ -328,7 +351,7 @@ class Journal:
         return [Event(**row) for row in self._read(query)]
 
     def _read(self, query: Any) -> list[Mapping[str, Any]]:
-        with self.write() as db:
+        with self._transaction() as db:
             return [dict(row) for row in db.execute(query).mappings()]
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from maint.processes import Process, boot_id, host, this_process
 
 SECONDS = 60.0
 """How long a lease lives without a heartbeat."""
+
+WAIT_SECONDS = 3600.0
+"""How long a restore that is under way is waited for."""
+LOOK_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +42,14 @@ class LeaseRecord:
     expires: float
     stopping: bool
 
+    def here(self) -> bool:
+        """Say whether it was taken on this machine."""
+        return self.host == host()
+
     def living(self) -> list[Process]:
         """Return those of its processes that still run, as far as this host can tell."""
+        if self.boot != boot_id():
+            return []  # this machine has started again since
         return [process for entry in self.processes if (process := Process(**entry)).alive()]
 
 
@@ -47,7 +58,7 @@ class LeaseHeld(MaintError):
 
     def __init__(self, record: LeaseRecord, seconds_left: float) -> None:
         self.record = record
-        living = record.living() if record.host == host() else []
+        living = record.living() if record.here() else []
         roles = ", ".join(f"{process.role} {process.pid}" for process in living) or f"host {record.host}"
         super().__init__(
             f"{record.phase} is being run already ({roles}; "
@@ -165,7 +176,7 @@ def _take_lease(journal: Journal, phase: str, run: str, role: str) -> Lease:
             db.execute(insert(leases).values(scope=journal.scope, phase=phase, expires=clock + SECONDS, **values))
             return Lease(journal, phase, token)
         record = LeaseRecord(**row)
-        gone = record.host == host() and not record.living()
+        gone = record.here() and not record.living()
         if record.expires > clock and not gone:
             raise LeaseHeld(record, record.expires - clock)
         db.execute(update(leases).where(*here).values(expires=clock + SECONDS, **values))
@@ -180,26 +191,30 @@ def take_lease_patiently(
     *,
     role: str,
     tell: Callable[[str], None],
-    pause: Callable[[], None],
+    seconds: float = WAIT_SECONDS,
 ) -> Lease:
-    """Take the lease as take_lease does, but wait while a guardian or a restore is still giving back.
+    """Take the lease as take_lease does, but end a dead run's workers, and wait while somebody is giving back.
 
-    tell: told once what is waited for. pause: waits a little, and raises when it has been enough.
+    tell: told once what is waited for. seconds: how long it is waited for. Raises LeaseHeld where a run is at work.
     """
-    told = False
+    told, until = False, time.monotonic() + seconds
     while True:
         try:
             return take_lease(journal, phase, run, role=role)
         except LeaseHeld as held:
-            living = held.record.living() if held.record.host == host() else []
+            living = held.record.living() if held.record.here() else []
             healers = [process for process in living if process.role in {"guardian", "restore"}]
-            if not healers or any(process.role == "run" for process in living):
-                raise  # a guardian is idle while its run lives; it ends what is left of the workers first
-            if not told:
+            if not living or any(process.role == "run" for process in living) or time.monotonic() > until:
+                raise  # a guardian is idle while its run lives
+            if not healers:
+                tell(f"ending the workers that run {held.record.run} left behind")
+                for process in living:
+                    process.kill()
+            elif not told:
                 names = ", ".join(f"{process.role} (pid {process.pid})" for process in healers)
                 tell(f"waiting for the {names} that is giving back what {held.record.run} took")
                 told = True
-            pause()
+            time.sleep(LOOK_SECONDS)
 
 
 def lease_records(journal: Journal) -> list[LeaseRecord]:
@@ -207,6 +222,15 @@ def lease_records(journal: Journal) -> list[LeaseRecord]:
     with journal.write() as db:
         rows = db.execute(select(leases).where(leases.c.scope == journal.scope)).mappings().all()
     return [LeaseRecord(**row) for row in rows]
+
+
+def running_leases(journal: Journal) -> list[LeaseRecord]:
+    """Return the leases whose runs still work: their processes live here, or their heartbeat does elsewhere."""
+    with journal.write() as db:
+        clock = _clock(db)
+        rows = db.execute(select(leases).where(leases.c.scope == journal.scope)).mappings().all()
+    records = [LeaseRecord(**row) for row in rows]
+    return [record for record in records if (record.living() if record.here() else record.expires > clock)]
 
 
 def _clock(db: Connection) -> float:

@@ -3,6 +3,7 @@
 import getpass
 import os
 import socket
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,6 +48,14 @@ class Process:
 def this_process(role: str) -> Process:
     """Return the calling process."""
     return Process(role, os.getpid(), psutil.Process().create_time())
+
+
+def end_children(spare: set[int]) -> None:
+    """End the processes that this one started, workers and browsers, but those whose pids are spared."""
+    for child in psutil.Process().children():
+        if child.pid not in spare:
+            with suppress(psutil.Error):
+                child.kill()
 
 
 def process_of(role: str, pid: int) -> Process:

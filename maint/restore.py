@@ -1,7 +1,6 @@
 """Gives back what is held, from any process and any machine that reaches the journal."""
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +17,6 @@ from maint.run import announcer, give_back_patience, make_holder
 from maint.speed import working_speed
 from maint.systems import Systems
 from maint.window import Window, load_window
-
-WAIT_FOR_ANOTHER_SECONDS = 3600.0
 
 
 @dataclass
@@ -56,14 +53,7 @@ class Restore:
             lease.add(this_process("guardian"))
             lease.fence(undo=True)
         else:
-            until = time.monotonic() + WAIT_FOR_ANOTHER_SECONDS
-
-            def pause() -> None:
-                if time.monotonic() > until:
-                    raise MaintError("the restore that was waited for does not end", next="maint status")
-                time.sleep(0.5)
-
-            lease = take_lease_patiently(self.context.journal, phase, run, role="restore", tell=self.tell, pause=pause)
+            lease = take_lease_patiently(self.context.journal, phase, run, role="restore", tell=self.tell)
         lease.keep_alive()
         return lease
 

@@ -2,20 +2,20 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from maint.actions import rebuild
+from maint.actions.patch import GIVE_BACK
 from maint.announce import Announcer
 from maint.context import Context
-from maint.errors import UsageProblem
+from maint.errors import MaintError, UsageProblem
 from maint.holding import Holder, Outcome, Reading, Reversible
 from maint.journal import HoldRecord, Journal
-from maint.lease import Lease, lease_records
-from maint.processes import host
+from maint.lease import Lease, running_leases
 from maint.rollout import Rollout
 from maint.runlog import progress
 from maint.systems import Systems
@@ -40,6 +40,7 @@ class Run:
     phase: Phase
     lease: Lease
     folder: Path
+    rollouts: list[Rollout] = field(default_factory=list)
 
     @property
     def journal(self) -> Journal:
@@ -69,13 +70,15 @@ class Run:
     def rollout(self) -> Rollout:
         """Return a new rollout of one-way steps."""
         longest = self.phase.closes - self.context.clock.now()
-        return Rollout(
+        made = Rollout(
             self.journal,
             self.window.name,
             self.systems,
             self.context.clock,
             lambda: self.systems.patience(longest),
         )
+        self.rollouts.append(made)
+        return made
 
     # what the phase's fixtures and tests ask for ---------------------------------------------------------------------
 
@@ -99,7 +102,46 @@ class Run:
         records = self.journal.steps(self.window.name)
         held = {hold.action.get("server") for hold in self.journal.holds()}
         done = {name for name in servers if (r := records.get(f"{step.id}/{name}")) and r.status == "done"}
-        return [name for name in servers if name not in done or name in held]
+        out = self.released()
+        return [name for name in servers if name in held or (name not in done and name not in out)]
+
+    def released(self) -> dict[str, str]:
+        """Return the servers that a person released in this window, to stay as they are, each with the reason."""
+        holds = [hold for hold in self.journal.holds(everything=True) if hold.window == self.window.name]
+        latest = {str(hold.action["server"]): hold for hold in holds if "server" in hold.action}
+        return {server: hold.why for server, hold in latest.items() if hold.state == "released"}
+
+    def patched(self) -> list[str]:
+        """Return the servers of the phase's batch whose updates are done."""
+        step = self.step_of(Patch)
+        records = self.journal.steps(self.window.name)
+        servers = self.window.batches[step.batch].servers
+        return [name for name in servers if (r := records.get(f"{step.id}/{name}")) and r.status == "done"]
+
+    def exceptions(self) -> str:
+        """Return in one sentence which servers of the batch are not patched or still out, "" where all is well."""
+        batch = self.window.batches[self.step_of(Patch).batch].servers
+        done = self.patched()
+        out = [
+            f"{hold.action['server']} is still out: {hold.why}"
+            for hold in self.journal.holds()
+            if "server" in hold.action
+        ]
+        missing = [name for name in batch if name not in done]
+        return " ".join([f"Not patched: {', '.join(missing)}."] * bool(missing) + [f"{words}." for words in out])
+
+    def expect_time_for(self, steps: Sequence[Step]) -> None:
+        """Refuse, by raising MaintError, to begin a chain that would not be over, give-back included, in time."""
+        takes = sum((step.expected for step in steps), GIVE_BACK)
+        now = self.context.clock.now()
+        if now + takes > self.phase.closes:
+            ends = now.astimezone(self.phase.closes.tzinfo) + takes
+            raise MaintError(
+                f"too late to begin: {', '.join(step.id for step in steps)} and the give-back would end at "
+                f"{ends:%a %H:%M}, after {self.phase.name} closes at {self.phase.closes:%H:%M}",
+                where=str(self.window.path.name),
+                next="do it in the next window, or correct the hours",
+            )
 
     def take(self, step: Step, actions: Sequence[Reversible], *, until_time: datetime) -> list[HoldRecord]:
         """Put a step's actions in force and return their holds; raises MaintError."""
@@ -121,11 +163,27 @@ class Run:
         holds = [h for h in self.journal.holds(run=self.id, everything=True) if h.step == step.id]
         return Outcome(tuple(h for h in holds if not h.open), tuple(h for h in holds if h.open))
 
-    def say(self, about: str) -> None:
-        """Say what the page wants said at a moment."""
+    def say(self, about: str, more: str = "") -> None:
+        """Say what the page wants said at a moment, and `more` about how it stands."""
         step = self.announcer.step(about)
         if step:
-            self.announcer.say(step)
+            self.announcer.say(step, more)
+
+    def orphans(self) -> tuple[HoldRecord, ...]:
+        """Return what earlier runs left open and nobody works on: neither this run's, nor the window's own."""
+        alive = {record.run for record in running_leases(self.journal)}
+        return tuple(
+            hold for hold in self.journal.holds() if hold.run and hold.run != self.id and hold.run not in alive
+        )
+
+    def settle(self) -> None:
+        """Start nothing more, and wait until no one-way step of this run is just being started.
+
+        What was started goes on at the vendor; whether it is over is asked there before a server goes back.
+        """
+        self.stop.set()
+        for rollout in self.rollouts:
+            rollout.join()
 
     def give_back(self, holds: list[HoldRecord]) -> Outcome:
         """Give back these holds, waiting for what is not ready until the end of the hours and a grace."""
@@ -147,11 +205,16 @@ def make_holder(journal: Journal, systems: Systems, run: str, observer: Announce
             systems.lease.fence(undo=True)
 
     def run_alive(other: str) -> bool:
-        return any(
-            record.run == other and (record.host != host() or record.living()) for record in lease_records(journal)
-        )
+        return any(record.run == other for record in running_leases(journal))
 
-    return Holder(journal, systems, run, rebuild, may_undo, run_alive, [observer] if observer else [])
+    def starting(hold: HoldRecord) -> bool:
+        mark = f"/{hold.action.get('server')}"
+        steps = journal.steps(hold.window).values()
+        return any(step.step.endswith(mark) and step.status == "doing" and step.handle is None for step in steps)
+
+    observers = [observer] if observer else []
+    in_flight = systems.environment.in_flight_seconds
+    return Holder(journal, systems, run, rebuild, may_undo, run_alive, observers, starting, in_flight)
 
 
 def give_back_patience(systems: Systems, ends: datetime) -> Patience:

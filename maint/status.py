@@ -1,5 +1,6 @@
 """What is held, how the steps stand and who runs what: read from the journal, shown to a person or a program."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +13,9 @@ from rich.table import Table
 from maint.context import Context
 from maint.errors import MaintError
 from maint.journal import HoldRecord, RunRecord, StepRecord
-from maint.lease import LeaseRecord, lease_records
-from maint.processes import host
+from maint.lease import LeaseRecord, running_leases
 from maint.window import load_window
-from maint.window_steps import Pipeline
+from maint.window_steps import AnyStep, Pipeline
 
 _COLOURS = {"done": "green", "green": "green", "failed": "red", "red": "red", "stuck": "red", "doing": "yellow"}
 
@@ -39,7 +39,7 @@ def read_status(context: Context) -> Status:
     runs = journal.runs()
     window = runs[0].window if runs else None
     steps = journal.steps(window) if window else {}
-    running = [record for record in lease_records(journal) if record.host != host() or record.living()]
+    running = running_leases(journal)
     return Status(
         journal.scope,
         window,
@@ -60,13 +60,16 @@ def _jobs_waiting(root: Path, window: str | None, steps: dict[str, StepRecord]) 
     except MaintError:
         return ()
 
-    def done(step: str) -> bool:
-        return step in steps and steps[step].status == "done"
+    done = {name for name, record in steps.items() if record.status == "done"}
+
+    def waits(step: AnyStep) -> bool:
+        back = {other.id for other in page.steps} & set(re.findall(r"[\w.]+", step.undo))
+        return step.id in done and "by people" in step.undo and not (back and back <= done)
 
     return tuple(
         f"{step.id} {step.title} (way back: {step.undo})"
         for step in page.steps
-        if isinstance(step, Pipeline) and done(step.id) and "by people" in step.undo
+        if isinstance(step, Pipeline) and waits(step)
     )
 
 

@@ -98,7 +98,11 @@ def find_twin(root: Path, *, start: bool = True) -> Twin | None:
             )
         return twin
     recorded = root / ".maint" / "twin.json"
-    return _answering(recorded) or (_start(recorded) if start else None)
+    found = _answering(recorded)
+    if found:
+        found.ours = True  # a run of this checkout started it
+        return found
+    return _start(recorded) if start else None
 
 
 def _answering(path: Path) -> Twin | None:

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 WRITE = timedelta(minutes=60)
 """A gateway write takes seconds as a rule, and up to 45 minutes during a platform upgrade."""
 HEALTHY = timedelta(minutes=15)
+ASSESS = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,8 @@ class Drain(Reversible):
         if captured["address"] in systems.gateway(self.gateway).read().pools.get(self.pool, frozenset()):
             return READY
         view = systems.vms.view(self.vm)
-        if view.installing:
-            return Readiness("waiting", f"{self.server} is still being patched")
+        if view.installing or view.assessing:
+            return Readiness("waiting", f"{self.server} is still being {'patched' if view.installing else 'assessed'}")
         if not view.running:
             return Readiness("waiting", f"{self.server} is not running")
         patched = view.installation is not None and view.installation.id != captured["installation"]
@@ -178,11 +179,11 @@ class Drain(Reversible):
             return Readiness("bad", f"{self.server}: its patching failed ({view.installation.words})")
         pending = view.reboot_pending
         if patched and not view.assessed_since:
-            pending = systems.vms.assess(self.vm, systems.patience(WRITE)).reboot_pending
+            pending = systems.vms.assess(self.vm, systems.patience(ASSESS)).reboot_pending
         if pending:
             return Readiness("waiting", f"{self.server} has a reboot pending")
         refusal = systems.direct.answers(self.server)
-        return Readiness("waiting", refusal) if refusal else READY
+        return Readiness("waiting", refusal) if refusal else Readiness("ready", settled=patched)
 
 
 def _interfaces(items: Sequence[tuple[Drain, Captured]]) -> dict[str, str]:

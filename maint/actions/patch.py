@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from maint.errors import MaintError
 from maint.rollout import OneWay, Result, Tag
 
 if TYPE_CHECKING:
@@ -21,9 +22,15 @@ LONGEST, SHORTEST = timedelta(hours=4), timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class Patch(OneWay):
-    """Updates for one VM; closes: when the phase's hours end. classifications, reboot: Azure's own words."""
+    """Updates for one VM that is out of its pool.
+
+    closes: when the phase's hours end. classifications, reboot: Azure's own words.
+    """
 
     vm: str
+    gateway: str
+    pool: str
+    address: str
     classifications: tuple[str, ...]
     reboot: str
     closes: datetime
@@ -44,16 +51,30 @@ class Patch(OneWay):
         found = systems.vms.assess(self.vm, systems.patience(ASSESS))
         if found.critical_and_security + found.other == 0 and not found.reboot_pending:
             return NOTHING
+        maximum = self._maximum(systems)
+        if self.address in systems.gateway(self.gateway).read().pools.get(self.pool, frozenset()):
+            raise MaintError(
+                f"{self.vm} is in {self.pool} again: somebody put it back, so it is not patched while it serves",
+                where=self.gateway,
+                next="run the phase again when it may be taken out",
+            )
         systems.tell(f"{self.vm}: {', '.join(patch.kb or patch.name for patch in found.patches)} to install")
         return systems.vms.start_install(
             self.vm,
-            maximum=self._maximum(systems),
+            maximum=maximum,
             classifications=self.classifications,
             reboot=self.reboot,
         )
 
     def _maximum(self, systems: "Systems") -> timedelta:
-        return min(LONGEST, max(SHORTEST, self.closes - systems.clock.now() - GIVE_BACK))
+        left = self.closes - systems.clock.now() - GIVE_BACK
+        if left < SHORTEST:
+            raise MaintError(
+                f"{self.vm}: too late to patch: {max(left, timedelta(0)).total_seconds() / 60:.0f} minutes are left "
+                f"before the give-back must begin, and {SHORTEST.total_seconds() / 60:.0f} are needed",
+                next="patch it in the next window",
+            )
+        return min(LONGEST, left)
 
     def wait(self, systems: "Systems", handle: str) -> Result:
         """Wait for the installation, judge its result, and verify by assessing again."""

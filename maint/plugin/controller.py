@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import time
 import warnings
 from collections.abc import Generator, Sequence
 from datetime import datetime
@@ -17,7 +16,7 @@ from maint.errors import LeaseLost, MaintError
 from maint.guardian import Guardian, start_guardian
 from maint.holding import Outcome
 from maint.journal import new_id
-from maint.lease import LeaseHeld, take_lease_patiently
+from maint.lease import LeaseHeld, running_leases, take_lease_patiently
 from maint.plugin import selection
 from maint.plugin.options import set_options
 from maint.plugin.report import Report
@@ -28,7 +27,7 @@ from maint.plugin.state import CONTEXT, RUN
 from maint.plugin.steps import NotSaid
 from maint.plugin.verdict import Verdict
 from maint.probe import Probe
-from maint.processes import process_of
+from maint.processes import end_children, process_of
 from maint.redact import redact
 from maint.run import Run
 from maint.runlog import log, time_of_day, write_log
@@ -36,7 +35,6 @@ from maint.speed import BROWSING, working_speed
 from maint.window import Phase, Window
 
 HELD = 3
-WAIT_FOR_HEALER_SECONDS = 3600.0
 
 
 class Controller:
@@ -87,15 +85,8 @@ class Controller:
             pytest.exit(str(problem), returncode=4 if isinstance(problem, LeaseHeld) else problem.exit_code)
 
     def _begin(self, window: Window, phase: Phase) -> None:
-        until = time.monotonic() + WAIT_FOR_HEALER_SECONDS
-
-        def pause() -> None:
-            if time.monotonic() > until:
-                raise MaintError("the restore that was waited for does not end", next="maint status")
-            time.sleep(0.5)
-
         journal = self.context.journal
-        lease = take_lease_patiently(journal, phase.name, self.id, role="run", tell=self.screen.line, pause=pause)
+        lease = take_lease_patiently(journal, phase.name, self.id, role="run", tell=self.screen.line)
         self.run = Run(self.id, self.context, window, phase, lease, self.folder)
         self.config.stash[RUN] = self.run
         self.signals.install()
@@ -104,6 +95,7 @@ class Controller:
                 self.id,
                 phase.name,
                 journal.scope,
+                root=self.context.root,
                 token=lease.token,
                 journal=journal.url,
                 log=self.folder / "guardian.log",
@@ -207,11 +199,21 @@ class Controller:
         """Give back whatever the run still holds, whatever happened to its workers; then the report is written."""
         self.finished = True
         self.verdict.told_by = next(iter(self.signals.received), "")
+        try:
+            self._finish(session, int(exitstatus))
+        except Exception as error:  # noqa: BLE001 - whatever it was: what is held is not known; the guardian sees to it
+            log.exception("the run could not be ended well")
+            self.verdict.unknown = str(error)
+            self.verdict.settle(int(exitstatus) or 1, Outcome((), ()), self.probe.tally)
+            session.exitstatus = HELD
+
+    def _finish(self, session: pytest.Session, exitstatus: int) -> None:
         outcome, tally = Outcome((), ()), None
         if self.run:
             self.signals.quiet.set()
-            outcome, tally = self._give_back_the_rest(self.run), self.probe.stop()
-        self.verdict.settle(int(exitstatus), outcome, tally)
+            outcome = self._give_back_the_rest(self.run) + Outcome((), self.run.orphans())
+            tally = self.probe.stop()
+        self.verdict.settle(exitstatus, outcome, tally)
         if self.verdict.held:
             session.exitstatus = HELD
         elif self.verdict.word == "red" and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED}:
@@ -221,6 +223,7 @@ class Controller:
             self.run.journal.end_run(self.id, self.verdict.word)
 
     def _give_back_the_rest(self, run: Run) -> Outcome:
+        run.settle()
         holds = run.journal.holds(run=run.id)
         if not holds:
             return Outcome((), ())
@@ -249,18 +252,28 @@ class Controller:
     def pytest_unconfigure(self) -> None:
         """Let go of the lease and the guardian, and say last what matters most."""
         self.screen.close()
-        if self.run:
-            self.run.lease.release()
-        if self.guardian:
-            self.guardian.goodbye()
+        self._let_go()
         self.signals.restore()
         if self.run:
             self.context.clock.run_at(self.speed)
         if self.finished:
             for words, style in self.verdict.last_lines(self.run, Path(self.config.option.htmlpath)):
                 self.screen.line(words, style)
-        if self.context.twin and not (self.run and self.verdict.held):
+        held = self.verdict.held or self.verdict.unknown
+        if self.context.twin and not held and not running_leases(self.context.journal):
             self.context.twin.stop()
+
+    def _let_go(self) -> None:
+        """Give up lease and guardian once the journal has said what is held.
+
+        Where it could not, there is no goodbye: the guardian takes that for a run that was killed, and gives back.
+        """
+        if self.run and self.verdict.unknown:
+            self.run.lease.quiet()
+        elif self.run:
+            self.run.lease.release()
+        if self.guardian and not self.verdict.unknown:
+            self.guardian.goodbye()
 
     def _stop(self) -> None:
         log.warning("%s: nothing new is started; giving back. Once more: stop now", self.signals.received[0])
@@ -270,6 +283,8 @@ class Controller:
 
     def _stop_now(self) -> None:
         """Leave everything as it is, in the journal, and say how to go on."""
+        spared = {self.guardian.pid if self.guardian else 0}
+        end_children({*spared, self.context.twin.handover.pid if self.context.twin else 0})
         if self.guardian:
             self.guardian.goodbye()
         os.write(2, b"\nstopped now; what was taken is in the journal.\nTo give it back: maint restore\n")

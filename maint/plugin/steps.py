@@ -40,7 +40,9 @@ def _note_part(run: Run, step: str) -> None:
     """Let a line that has one part per server stand as its parts do."""
     parts = {name: record for name, record in run.journal.steps(run.window.name).items() if name.startswith(f"{step}/")}
     line = run.window.step(step)
-    whole = run.window.batches[line.batch].servers if isinstance(line, Drain | Patch) else ()
+    batch = run.window.batches[line.batch].servers if isinstance(line, Drain | Patch) else ()
+    out = run.released()
+    whole = [server for server in batch if server not in out]
     done = [name for name, record in parts.items() if record.status == "done"]
     failed = [record.evidence for record in parts.values() if record.status == "failed"]
     if failed:

@@ -25,6 +25,7 @@ class Verdict:
     """Counts outcomes while the run goes on, and knows at its end what is still held.
 
     expected: how many tests were collected. failures: title and reason of each. told_by: the signal that ended it.
+    unknown: why the journal could not say at the end what is held.
     broken: whether a file of tests could not be read; nothing runs then.
     """
 
@@ -39,6 +40,7 @@ class Verdict:
     broken: bool = False
     warnings: list[str] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
+    unknown: str = ""
     seconds: float = 0.0
     _seen: set[str] = field(default_factory=set)
     _begun: float = field(default_factory=time.monotonic)
@@ -113,6 +115,9 @@ class Verdict:
             yield f"site: {self.tally}", "yellow" if self.tally and self.tally.failures else ""
         yield f"report: {_shown(report)}", ""
         yield f"{self.asked.name}: {self.whole_word} ({self.numbers}; {lasting(self.seconds)})", STYLES[self.word]
+        if self.unknown:
+            yield f"WHAT IS HELD IS NOT KNOWN: {self.unknown}", "bold red"
+            yield "the guardian, if there is one, gives back what is open now; look with: maint status", "bold red"
         for hold in self.held:
             yield f"STILL HELD  {hold.title} · hold {hold.id} · {hold.why}", "bold red"
         if self.held:

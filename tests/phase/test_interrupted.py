@@ -86,7 +86,7 @@ def test_told_to_stop(rehearsal: Rehearsal, number: signal.Signals) -> None:
     assert ended.code == 2, ended.text
     assert "saturday-pre: INTERRUPTED" in ended.last_lines
     after = rehearsal.state()
-    assert (after["reversible"], installations(after), stages(after)) == (before, PATCHED, {})
+    assert (after["reversible"], installations(after)) == (before, PATCHED)
 
 
 def test_told_to_stop_with_workers(rehearsal: Rehearsal) -> None:
