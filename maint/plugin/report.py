@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from maint.errors import MaintError
 from maint.journal import Event, HoldRecord
 from maint.plugin.artifacts import clean_report
 from maint.plugin.words import lasting
@@ -66,15 +67,23 @@ class Report:
             asked=controller.asked,
             production=controller.context.environment.production,
             verdict=controller.verdict,
-            warnings=[*controller.verdict.warnings, *(controller.verdict.unsaid(run) if run else [])],
             took=lasting(controller.verdict.seconds),
-            actions=action_rows(run) if run else [],
-            steps=step_rows(run) if run else [],
+            **self._from_journal(run),
             who=controller.context.journal.who,
             now=datetime.now().astimezone(),
             redact=redact,
         )
         prefix.append(page)
+
+    def _from_journal(self, run: Run | None) -> dict[str, Any]:
+        verdict = self._controller.verdict
+        if run is None:
+            return {"warnings": verdict.warnings, "actions": [], "steps": []}
+        try:
+            warnings = [*verdict.warnings, *verdict.unsaid(run)]
+            return {"warnings": warnings, "actions": action_rows(run), "steps": step_rows(run)}
+        except MaintError as error:  # the rest of the report is worth having all the same
+            return {"warnings": [*verdict.warnings, str(error)], "actions": [], "steps": []}
 
 
 def action_rows(run: Run) -> list[ActionRow]:

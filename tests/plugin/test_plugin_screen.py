@@ -117,7 +117,7 @@ def test_a_test_passes_fails_and_is_skipped(file: Output) -> None:
         "                  it says Server Error",
         "skipped 18:30:00  S5 sign in  1.2 s",
         "                  not on the real site",
-        "FAILED  18:30:00  P3 in · IC-Web1 (set-up)",
+        "FAILED  18:30:00  P3 installed · IC-Web1 (set-up)",
         "                  no pool",
     ]
 
