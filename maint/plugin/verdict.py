@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from maint.errors import MaintError
 from maint.holding import Outcome
 from maint.journal import HoldRecord
 from maint.plugin.selection import Asked
@@ -89,14 +90,19 @@ class Verdict:
         """Return the verdict for Slack: what ended how, what is still held, what the site's visitors saw."""
         sign = {"green": ":white_check_mark:", "red": ":x:"}.get(self.word, ":warning:")
         lines = [f"{sign} {run.phase.name} of {run.window.title}: {self.whole_word} ({self.numbers})"]
+        if self.unknown:
+            lines.append(f":warning: WHAT IS HELD IS NOT KNOWN: {self.unknown}. Look with: maint status")
         lines += [f":warning: STILL HELD: {hold.title} (hold {hold.id}): {hold.why}" for hold in self.held]
         if self.tally:
             lines.append(f"While it ran, {self.tally}.")
         return "\n".join(lines)
 
     def unsaid(self, run: Run) -> list[str]:
-        """Return the messages of the page that Slack did not take, as warnings."""
-        records = run.journal.steps(run.window.name)
+        """Return the messages of the page that Slack did not take, as warnings; none where the journal fails."""
+        try:
+            records = run.journal.steps(run.window.name)
+        except MaintError:
+            return []
         failed = [s.id for s in run.phase.steps if isinstance(s, Notify) and _failed(records, s.id)]
         return [f"Slack did not take {', '.join(failed)}; tell the people yourself"] if failed else []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from maint.errors import MaintError
 from maint.holding import Outcome
 from maint.journal import HoldRecord, Journal
 from maint.plugin.selection import Asked
@@ -98,6 +99,19 @@ def test_suites_alone() -> None:
     lines = last(verdict, None)
     assert lines[0] == "report: reports/x/report.html"
     assert lines[1].startswith("smoke and regression: GREEN (1 passed; ")
+
+
+def test_a_journal_that_fails_is_said_last(verdict: Verdict, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_: str) -> None:
+        raise MaintError("the journal could not be read")
+
+    monkeypatch.setattr(run.journal, "steps", gone)
+    verdict.unknown = "the journal could not be written: disk I/O error"
+    verdict.settle(1, NOTHING, None)
+    assert verdict.unsaid(run) == []
+    assert last(verdict, run)[-2] == "WHAT IS HELD IS NOT KNOWN: the journal could not be written: disk I/O error"
+    assert last(verdict, run)[-1].endswith("look with: maint status")
+    assert "WHAT IS HELD IS NOT KNOWN" in verdict.summary(run)
 
 
 def test_what_visitors_saw(verdict: Verdict, run: Run) -> None:
