@@ -264,9 +264,10 @@ class Journal:
     def adopt(self, hold: HoldRecord, wanted: HoldRecord) -> HoldRecord:
         """Let the run of `wanted` own a hold that another left open, as it means it; what was captured stays the truth.
 
-        Step and phase become the adopter's, whose end gives it back under its lease, and so does what is to be applied.
+        Step and phase become the adopter's, whose end gives it back under its lease, and so does what is to be applied:
+        it is intended anew.
         """
-        taken = ("run", "window", "phase", "step", "title", "action", "until", "until_time")
+        taken = ("run", "window", "phase", "step", "title", "action", "state", "why", "until", "until_time")
         values = {name: getattr(wanted, name) for name in taken}
         self._change_hold(hold, "hold adopted", f"{hold.title}, held since {hold.opened}", **values)
         return self.hold(hold.id)
