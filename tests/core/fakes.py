@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 - every action has the same methods, whether it needs each argument or not
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,22 +39,41 @@ def nothing(*_: Any) -> None:
 
 @dataclass
 class World:
-    """What is live, by name; `before` and `after` are called around every live write with what is written."""
+    """What is live, by name; `before` and `after` are called around every live write with what is written.
+
+    reading: called with the name when it is read back how a hold stands.
+    late: writes whose sender is gone and which land when time.monotonic() says so.
+    """
 
     live: dict[str, str]
     readiness: dict[str, Readiness] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
     before: Callable[[str], None] = nothing
     after: Callable[[str], None] = nothing
+    reading: Callable[[str], None] = nothing
     clock: Clock = field(default_factory=Clock)
+    late: list[tuple[float, dict[str, str]]] = field(default_factory=list)
 
     def write(self, **values: str) -> None:
         """Write several values at once."""
         words = ", ".join(f"{name}={value}" for name, value in values.items())
         self.before(words)
+        self.land()
         self.live.update(values)
         self.writes.append(words)
         self.after(words)
+
+    def read(self, name: str) -> str:
+        """Return what is live now."""
+        self.land()
+        return self.live[name]
+
+    def land(self, *, all_of_it: bool = False) -> None:
+        """Let what was on its way take effect, where its time has come."""
+        for due, values in list(self.late):
+            if all_of_it or time.monotonic() >= due:
+                self.late.remove((due, values))
+                self.live.update(values)
 
 
 @dataclass(frozen=True)
@@ -74,18 +94,19 @@ class Take(Reversible):
         return f"{self.name} taken"
 
     def capture(self, systems: World) -> Captured:
-        return {"was": systems.live[self.name]}
+        return {"was": systems.read(self.name)}
 
     def apply(self, systems: World, captured: Captured) -> None:
-        if systems.live[self.name] != self.value:
+        if systems.read(self.name) != self.value:
             systems.write(**{self.name: self.value})
 
     def revert(self, systems: World, captured: Captured) -> None:
-        if systems.live[self.name] == self.value:
+        if systems.read(self.name) == self.value:
             systems.write(**{self.name: captured["was"]})
 
     def state(self, systems: World, captured: Captured) -> Reading:
-        live = systems.live[self.name]
+        systems.reading(self.name)
+        live = systems.read(self.name)
         if live == self.value:
             return Reading("in force", f"{self.name} is taken")
         if live == captured["was"]:
@@ -104,11 +125,15 @@ class TakeTogether(Take):
 
     @classmethod
     def apply_all(cls, systems: World, items: Sequence[tuple[Self, Captured]]) -> None:
-        systems.write(**{action.name: action.value for action, _ in items})
+        wanted = {action.name: action.value for action, _ in items}
+        if any(systems.read(name) != value for name, value in wanted.items()):
+            systems.write(**wanted)
 
     @classmethod
     def revert_all(cls, systems: World, items: Sequence[tuple[Self, Captured]]) -> None:
-        systems.write(**{action.name: captured["was"] for action, captured in items})
+        wanted = {action.name: captured["was"] for action, captured in items}
+        if any(systems.read(name) != value for name, value in wanted.items()):
+            systems.write(**wanted)
 
 
 @dataclass(frozen=True)
@@ -123,11 +148,11 @@ class TakeUntil(Take):
         systems.write(**{self.name: f"until {self.until}"})
 
     def revert(self, systems: World, captured: Captured) -> None:
-        if systems.live[self.name] != captured["was"]:
+        if systems.read(self.name) != captured["was"]:
             systems.write(**{self.name: captured["was"]})
 
     def state(self, systems: World, captured: Captured) -> Reading:
-        live = systems.live[self.name]
+        live = systems.read(self.name)
         if live == captured["was"]:
             return Reading("normal", "as it was")
         if datetime.fromisoformat(live.removeprefix("until ")) <= systems.clock.now():

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Board:
-    """A Slack of two lists; `refuse` names channels that take nothing."""
+    """A Slack of lists; `refuse` names channels that the bot may not post to, `down` says that nothing answers."""
 
     said: list[tuple[str, str]] = field(default_factory=list)
     keys: dict[tuple[str, str], Message] = field(default_factory=dict)
@@ -33,12 +33,17 @@ class Board:
     threads: list[str | None] = field(default_factory=list)
     files: list[tuple[str, str, str | None]] = field(default_factory=list)
     refuse: set[str] = field(default_factory=set)
+    down: bool = False
+    asked: int = 0
     blind: bool = False
     after: Callable[[], None] = lambda: None
 
     def _check(self, channel: str) -> None:
-        if channel in self.refuse:
+        self.asked += 1
+        if self.down:
             raise VendorError(f"posting to {channel}: answered 503", where="Slack", status=503)
+        if channel in self.refuse:
+            raise VendorError(f"posting to {channel}: answered not_in_channel", where="Slack", status=200)
 
     def post(self, channel: str, text: str, *, key: str | None = None, thread: str | None = None) -> Message:
         self._check(channel)
@@ -201,14 +206,34 @@ def test_alerts_that_come_on_again_are_no_give_back_of_servers(
 def test_a_silent_slack_stops_nothing(
     announcer: Announcer, board: Board, journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    board.refuse = {"platform-int", "engineering-maintenance"}
+    board.down = True
     hold = drained(journal, "IC-Web1")
     announcer.intended([hold])
     announcer.giving_back([hold], staying={})
     announcer.given_back(Outcome((hold,), (hold,)))
+    assert board.asked == 1  # asked again and again it would hold up the window each time
     assert not announcer.report("green", tmp_path)
+    assert board.asked == 2  # but the last thing to be said is tried
     assert board.said == []
     assert "Slack: could not post: Slack: posting to platform-int: answered 503." in caplog.text
+
+
+def test_a_refusal_of_one_channel_is_not_one_of_all(announcer: Announcer, board: Board, journal: Journal) -> None:
+    board.refuse = {"platform-int"}
+    announcer.intended([drained(journal, "IC-Web1")])
+    assert announcer.say(step(announcer, "tests"))
+
+
+def test_each_run_says_its_own_give_back(
+    announcer: Announcer, board: Board, journal: Journal, open_journal: MakeJournal
+) -> None:
+    announcer.giving_back([drained(journal, "IC-Web1")], staying={})
+    announcer.giving_back([drained(journal, "IC-Web1")], staying={})
+    second = replace(announcer, journal=open_journal("run-2"))
+    second.giving_back([drained(journal, "IC-Web3")], staying={})
+    assert [text.splitlines()[1] for _, text in board.said] == ["Going back: IC-Web1.", "Going back: IC-Web3."]
+    second.given_back(Outcome((drained(journal, "IC-Web3"),), ()))
+    assert board.edits[0][0] == "2"
 
 
 def test_the_report_answers_the_request_for_tests(announcer: Announcer, board: Board, tmp_path: Path) -> None:

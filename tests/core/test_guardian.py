@@ -26,9 +26,9 @@ from maint.journal import Journal
 from maint.lease import take_lease
 from maint.processes import process_of
 
-url, log = sys.argv[1], Path(sys.argv[2])
+url, log, root = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 lease = take_lease(Journal(url, "test"), "saturday-pre", "run-1")
-guardian = start_guardian("run-1", "saturday-pre", "test", token=lease.token, journal=url, log=log)
+guardian = start_guardian("run-1", "saturday-pre", "test", root=root, token=lease.token, journal=url, log=log)
 lease.add(process_of("guardian", guardian.pid))
 pids = {"guardian": guardian.pid}
 for role in ("worker gw0", "browser"):  # in sessions of their own: they outlive the run, as they may
@@ -74,8 +74,8 @@ def run(url: str, tmp_path: Path) -> Iterator[Running]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAINT_")}
     log = tmp_path / "guardian.log"
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, url, str(log)],
-        cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment,
+        [sys.executable, "-c", RUN, url, str(log), str(project)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment,
     )  # fmt: skip
     assert process.stdout is not None
     running = Running(process, json.loads(process.stdout.readline()), log)
@@ -117,7 +117,9 @@ def start(url: str, tmp_path: Path) -> Iterator[Start]:
 
     def begin() -> tuple[Guardian, Path]:
         log = tmp_path / "guardian.log"
-        guardians.append(start_guardian("run-1", "saturday-pre", "test", token="t", journal=url, log=log))
+        guardians.append(
+            start_guardian("run-1", "saturday-pre", "test", root=tmp_path, token="t", journal=url, log=log)
+        )
         return guardians[-1], log
 
     yield begin

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from maint.errors import LeaseLost, MaintError
+from maint.errors import LeaseLost, MaintError, VendorError
 from maint.holding import READY, Captured, Holder, Outcome, Readiness, Reading, Reversible
 from maint.journal import HoldRecord, Journal
 from maint.waiting import Patience
@@ -416,3 +416,129 @@ def test_a_crash_leaves_what_a_successor_needs(holder: Holder, world: World, ope
     assert successor.give_back(successor.journal.holds(), soon()).whole
     assert world.live == dict.fromkeys(NAMES, "normal")
     assert successor.give_back([], soon()) == Outcome((), ())
+
+
+# what a process that is gone may have sent --------------------------------------------------------------------------
+
+
+def crash_with_a_late_write(holder: Holder, world: World, seconds: float) -> None:
+    """Die right after a write was sent, which takes effect so many seconds later."""
+
+    def die(words: str) -> None:
+        name, _, value = words.partition("=")
+        world.late.append((time.monotonic() + seconds, {name: value}))
+        raise Crash
+
+    world.before = die
+    with pytest.raises(Crash):
+        take(holder, Take("a"))
+    world.before = nothing
+
+
+def test_a_write_that_lands_after_the_crash_is_given_back_too(
+    holder: Holder, world: World, open_journal: MakeJournal
+) -> None:
+    crash_with_a_late_write(holder, world, 0.1)
+    successor = holder_of(open_journal("run-2"), world, in_flight=0.3)
+    assert world.read("a") == "normal"  # one look would call it untouched
+    told: list[str] = []
+    assert successor.give_back(successor.journal.holds(), soon(tell=told.append)).whole
+    assert world.writes == ["a=normal"]
+    assert "what was begun there may still take effect" in told[0]
+    world.land(all_of_it=True)
+    assert world.live["a"] == "normal"
+
+
+def test_a_write_that_lands_after_the_crash_of_an_adopter_too(
+    holder: Holder, world: World, open_journal: MakeJournal
+) -> None:
+    take(holder, Take("a"))
+    world.reading = refuse("a")
+    assert [hold.state for hold in give_back(holder).left] == ["stuck"]  # given back, and nobody could see it
+    world.reading = nothing
+    crash_with_a_late_write(holder_of(open_journal("run-2"), world), world, 0.1)
+    successor = holder_of(open_journal("run-3"), world, in_flight=0.3)
+    assert successor.give_back(successor.journal.holds(), soon()).whole
+    world.land(all_of_it=True)
+    assert world.live["a"] == "normal"
+
+
+def test_a_write_that_has_landed_is_not_waited_for(holder: Holder, world: World, open_journal: MakeJournal) -> None:
+    crash_with_a_late_write(holder, world, -1)
+    successor = holder_of(open_journal("run-2"), world, in_flight=60)
+    assert successor.give_back(successor.journal.holds(), soon(0)).whole
+
+
+def test_a_write_that_the_vendor_refused_is_not_waited_for(holder: Holder, world: World) -> None:
+    holder.in_flight = 60
+    world.before = refuse("a=taken")
+    with pytest.raises(MaintError):
+        take(holder, Take("a"))
+    assert give_back(holder, soon(0)).whole
+
+
+@pytest.mark.parametrize(
+    "error", [VendorError("no answer", status=0), VendorError("unknown", code="OutcomeUnknown", status=500)]
+)
+def test_a_write_without_an_answer_is_waited_for(holder: Holder, world: World, error: MaintError) -> None:
+    holder.in_flight = 0.1
+    world.before = once(error)
+    with pytest.raises(VendorError):
+        take(holder, Take("a"))
+    began = time.monotonic()
+    assert give_back(holder).whole
+    assert time.monotonic() - began >= 0.1
+
+
+def test_a_server_waits_while_its_patching_may_be_starting(holder: Holder, world: World) -> None:
+    take(holder, Take("a"), TakeTogether("b"))
+    world.readiness["b"] = Readiness("ready", settled=True)  # begun and over: nothing can still be starting
+    holder.starting, holder.in_flight = (lambda _: True), 60
+    outcome = give_back(holder, soon(0.05))
+    assert (_names(outcome.reverted), _names(outcome.left)) == ("b", "a")
+    assert "may still take effect" in outcome.left[0].why
+    holder.starting = lambda _: False
+    assert give_back(holder).whole
+
+
+def test_what_a_person_releases_meanwhile_stays_as_it_is(
+    holder: Holder, world: World, journal: Journal, told: Told, open_journal: MakeJournal
+) -> None:
+    one, two = take(holder, Take("a"), Take("b"))
+    world.readiness = {"a": WAITING, "b": WAITING}
+
+    def release(_: str) -> None:
+        open_journal().set_hold(one, "released", "new disk on Monday")
+        world.readiness = {}
+
+    outcome = give_back(holder, soon(tell=once_only(release)))
+    assert (outcome.reverted[0].id, outcome.left) == (two.id, ())
+    assert (world.live["a"], world.live["b"]) == ("taken", "normal")
+    assert (journal.hold(one.id).state, journal.hold(one.id).why) == ("released", "new disk on Monday")
+    assert told.lines[-1] == "given back b, left none"
+
+
+def once_only(call: Callable[[str], None]) -> Callable[[str], None]:
+    calls = [call]
+    return lambda words: calls.pop()(words) if calls else None
+
+
+def test_released_at_the_very_moment_of_the_undo_it_is_not_undone(
+    holder: Holder, world: World, open_journal: MakeJournal
+) -> None:
+    (one,) = take(holder, Take("a"))
+
+    def released() -> None:
+        open_journal().set_hold(one, "released", "new disk on Monday")
+
+    holder.may_undo = released
+    assert give_back(holder) == Outcome((), ())
+    assert world.live["a"] == "taken"
+
+
+def test_what_was_never_taken_is_not_announced_as_going_back(holder: Holder, world: World, told: Told) -> None:
+    world.before = refuse("taken")
+    with pytest.raises(MaintError):
+        take(holder, Take("a"))
+    assert give_back(holder).whole
+    assert told.lines == ["intended a", "giving back none, staying: ", "given back a, left none"]

@@ -18,6 +18,7 @@ from maint.waiting import Patience
 from .fakes import NOW, Crash, FragileJournal, Fuse, Take, TakeTogether, World, rebuild
 
 NAMES = ("a", "b", "c")
+IN_FLIGHT = 0.02
 KINDS = {"a": Take, "b": TakeTogether, "c": TakeTogether}
 
 
@@ -26,12 +27,15 @@ class Deed:
     """One thing that a run does: take these, or give back all that is held. dies: after so many moments.
 
     refused: the name of what the vendor does not let be written, either way; lost: done, but not answered.
+    late: whether what was sent as the process died takes effect after that. blind: what cannot be read back.
     """
 
     take: tuple[str, ...]
     dies: int | None
     refused: str | None
     lost: str | None
+    late: bool = False
+    blind: str | None = None
 
 
 deeds = st.builds(
@@ -39,6 +43,8 @@ deeds = st.builds(
     st.one_of(st.just(()), st.lists(st.sampled_from(NAMES), min_size=1, unique=True).map(tuple)),
     st.none() | st.integers(0, 60),
     st.none() | st.sampled_from(NAMES),
+    st.none() | st.sampled_from(NAMES),
+    st.booleans(),
     st.none() | st.sampled_from(NAMES),
 )
 
@@ -53,16 +59,24 @@ class Play:
         self.fuse, self.normal = Fuse(), {name: f"normal {name}" for name in NAMES}
         self.world = World(dict(self.normal))
         self.deed = Deed((), None, None, None)
-        self.world.before, self.world.after = self._before, self._after
+        self.world.before, self.world.after, self.world.reading = self._before, self._after, self._reading
         self.begin()
 
     def begin(self) -> None:
         journal = FragileJournal(self.url, self.fuse)
         journal.run = new_id()
-        self.holder = Holder(journal, self.world, journal.run, rebuild, lambda: None, lambda _: False)
+        self.holder = Holder(
+            journal, self.world, journal.run, rebuild, lambda: None, lambda _: False, in_flight=IN_FLIGHT
+        )
 
     def _before(self, words: str) -> None:
-        self.fuse.burn()
+        try:
+            self.fuse.burn()
+        except Crash:
+            if self.deed.late and "taken" in words:  # it was sent all the same
+                values = dict(part.split("=") for part in words.split(", "))
+                self.world.late.append((time.monotonic() + IN_FLIGHT / 2, values))
+            raise
         if self.deed.refused and f"{self.deed.refused}=" in words:
             raise MaintError("refused")
 
@@ -70,6 +84,10 @@ class Play:
         if self.deed.lost and f"{self.deed.lost}=" in words:
             raise MaintError("no answer")
         self.fuse.burn()
+
+    def _reading(self, name: str) -> None:
+        if self.deed.blind == name:
+            raise MaintError("no answer")
 
     def act(self, deed: Deed) -> None:
         self.deed, self.fuse.left = deed, deed.dies
@@ -96,6 +114,7 @@ class Play:
         held = {hold.action["name"]: hold.captured["was"] for hold in self.holder.journal.holds()}
         assert held.items() <= self.normal.items(), "what was captured is not what was normal"
         taken = {name for name in NAMES if self.world.live[name] != self.normal[name]}
+        taken |= {name for _, values in self.world.late for name in values}
         assert taken <= held.keys(), "taken, and nobody knows"
 
 
@@ -110,5 +129,6 @@ def test_whatever_is_taken_can_be_given_back(story: list[Deed]) -> None:
         play.begin()
         play.deed = Deed((), None, None, None)
         assert play.give_back()
+        play.world.land(all_of_it=True)
         assert play.world.live == play.normal
         assert play.holder.journal.holds() == []

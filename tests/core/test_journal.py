@@ -117,6 +117,7 @@ def test_adopting_keeps_what_was_captured(begun: Journal) -> None:
     adopted = begun.adopt(held, fresh)
     assert (adopted.id, adopted.captured, adopted.opened) == (held.id, {"was": "normal"}, held.opened)
     assert (adopted.run, adopted.action, adopted.phase) == ("run-2", {"name": "newer"}, "sunday-pre")
+    assert (adopted.state, adopted.why) == ("intended", "")
     assert begun.holds(run="run-1") == []
     assert begun.holds(run="run-2") == [adopted]
 
@@ -306,7 +307,7 @@ def test_a_journal_that_breaks_is_one_sentence(journal: Journal, tmp_path: Path)
     for path in tmp_path.iterdir():
         with suppress(FileNotFoundError):
             path.write_bytes(b"x" * 10_000)
-    with pytest.raises(MaintError, match="the journal could not be written") as problem:
+    with pytest.raises(MaintError, match="the journal could not be read or written: file is not a database") as problem:
         journal.note("said", "dailyops")
     assert "journal.db" in problem.value.where
 

@@ -11,10 +11,19 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from maint.errors import LeaseLost, MaintError, Stopped
+from maint.errors import LeaseLost, Stopped
 from maint.journal import Journal
 from maint.journal_schema import leases
-from maint.lease import SECONDS, Lease, LeaseHeld, LeaseRecord, lease_records, take_lease, take_lease_patiently
+from maint.lease import (
+    SECONDS,
+    Lease,
+    LeaseHeld,
+    LeaseRecord,
+    lease_records,
+    running_leases,
+    take_lease,
+    take_lease_patiently,
+)
 from maint.processes import Process, boot_id, host, process_of, this_process
 
 from .conftest import MakeJournal
@@ -205,19 +214,19 @@ def test_a_heartbeat_prolongs_and_notices(journal: Journal, other: Journal) -> N
 class Waiting:
     """Somebody who takes the lease patiently, on a thread of its own."""
 
-    def __init__(self, journal: Journal, run: str = "run-2") -> None:
+    def __init__(self, journal: Journal) -> None:
         self.told: list[str] = []
-        self.paused = threading.Event()
+        self.waits = threading.Event()
         self.lease: Lease | None = None
-        self._thread = threading.Thread(target=self._take, args=(journal, run), daemon=True)
+        self._thread = threading.Thread(target=self._take, args=(journal,), daemon=True)
         self._thread.start()
 
-    def _take(self, journal: Journal, run: str) -> None:
-        self.lease = take_lease_patiently(journal, PHASE, run, role="run", tell=self.told.append, pause=self._pause)
+    def _take(self, journal: Journal) -> None:
+        self.lease = take_lease_patiently(journal, PHASE, "run-2", role="run", tell=self._tell)
 
-    def _pause(self) -> None:
-        self.paused.set()
-        time.sleep(0.01)
+    def _tell(self, line: str) -> None:
+        self.told.append(line)
+        self.waits.set()
 
     def end(self) -> Lease:
         self._thread.join(5)
@@ -225,6 +234,12 @@ class Waiting:
         return self.lease
 
 
+@pytest.fixture
+def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maint.lease.LOOK_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("_quick_looks")
 @pytest.mark.parametrize("role", ["guardian", "restore"])
 def test_who_gives_back_is_waited_for_and_named(
     journal: Journal, other: Journal, living: Callable[[str], Process], role: str
@@ -233,13 +248,14 @@ def test_who_gives_back_is_waited_for_and_named(
     healer = living(role)
     change(journal, processes=[GONE, healer])
     waiting = Waiting(other)
-    assert waiting.paused.wait(5)
+    assert waiting.waits.wait(5)
     assert waiting.lease is None
     healer.kill()
     waiting.end().fence()
     assert waiting.told == [f"waiting for the {role} (pid {healer.pid}) that is giving back what run-1 took"]
 
 
+@pytest.mark.usefixtures("_quick_looks")
 def test_a_guardian_that_is_about_to_end_a_dead_runs_workers_is_waited_for(
     journal: Journal, other: Journal, living: Callable[[str], Process]
 ) -> None:
@@ -247,14 +263,28 @@ def test_a_guardian_that_is_about_to_end_a_dead_runs_workers_is_waited_for(
     healer, worker = living("guardian"), living("worker gw0")
     change(journal, processes=[GONE, healer, worker])
     waiting = Waiting(other)
-    assert waiting.paused.wait(5)
+    assert waiting.waits.wait(5)
+    assert worker.alive()  # its guardian does that
     worker.kill()
     healer.kill()
     waiting.end().fence()
 
 
-def patiently(journal: Journal, pause: Callable[[], None] = lambda: None) -> Lease:
-    return take_lease_patiently(journal, PHASE, "run-2", role="run", tell=lambda _: None, pause=pause)
+@pytest.mark.usefixtures("_quick_looks")
+def test_workers_that_a_dead_run_left_behind_are_ended(
+    journal: Journal, other: Journal, living: Callable[[str], Process]
+) -> None:
+    take_lease(journal, PHASE, "run-1")
+    worker = living("worker gw0")
+    change(journal, processes=[GONE, worker])
+    waiting = Waiting(other)
+    waiting.end().fence()
+    assert waiting.told == ["ending the workers that run run-1 left behind"]
+    assert not worker.alive()
+
+
+def patiently(journal: Journal, seconds: float = 5.0) -> Lease:
+    return take_lease_patiently(journal, PHASE, "run-2", role="run", tell=lambda _: None, seconds=seconds)
 
 
 def test_a_run_with_an_idle_guardian_is_not_waited_for(
@@ -266,13 +296,15 @@ def test_a_run_with_an_idle_guardian_is_not_waited_for(
         patiently(other)
 
 
-def test_workers_without_a_guardian_are_not_waited_for(
+def test_processes_on_another_machine_are_nobody_we_could_wait_for_or_end(
     journal: Journal, other: Journal, living: Callable[[str], Process]
 ) -> None:
     take_lease(journal, PHASE, "run-1")
-    change(journal, processes=[GONE, living("worker gw0")])
-    with pytest.raises(LeaseHeld):
+    healer, worker = living("guardian"), living("worker gw0")  # whose pids are others' there
+    change(journal, processes=[healer, worker], host="somebodys-laptop")
+    with pytest.raises(LeaseHeld, match="host somebodys-laptop"):
         patiently(other)
+    assert worker.alive()
 
 
 def test_the_waiting_ends_when_it_has_been_enough(
@@ -280,12 +312,28 @@ def test_the_waiting_ends_when_it_has_been_enough(
 ) -> None:
     take_lease(journal, PHASE, "run-1")
     change(journal, processes=[living("guardian")])
+    with pytest.raises(LeaseHeld, match=r"guardian \d+"):
+        patiently(other, seconds=-1)
 
-    def enough() -> None:
-        raise MaintError("the restore that was waited for does not end")
 
-    with pytest.raises(MaintError, match="does not end"):
-        patiently(other, enough)
+def test_who_is_at_work(journal: Journal, everywhere: MakeJournal) -> None:
+    """Here it is a matter of processes, elsewhere of the heartbeat."""
+
+    def at_work() -> list[str]:
+        return [lease.run for lease in running_leases(everywhere())]
+
+    take_lease(journal, PHASE, "run-1")
+    assert at_work() == ["run-1"]
+    change(journal, expires=time.time() - 5)
+    assert at_work() == ["run-1"]
+    change(journal, processes=[GONE], expires=time.time() + 60)
+    assert at_work() == []
+    change(journal, host="somebodys-laptop")
+    assert at_work() == ["run-1"]
+    change(journal, expires=time.time() - 5)
+    assert at_work() == []
+    change(journal, host=host(), processes=[this_process("run")], boot="before it was started again")
+    assert at_work() == []
 
 
 # two processes ------------------------------------------------------------------------------------------------------

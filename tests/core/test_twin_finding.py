@@ -34,13 +34,17 @@ def write(path: Path, world: dict[str, Any], **changes: Any) -> Path:
     return path
 
 
-def test_the_named_one_is_used(world: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_named_one_is_used_and_left_alone(
+    world: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MAINT_TWIN", world["file"])
     twin = find_twin(tmp_path)
     assert twin is not None
     assert (twin.handover.pid, twin.ours) == (world["pid"], False)
     assert twin.now().tzinfo is not None
     assert twin.now().astimezone(UTC).year == 2025
+    twin.stop()  # somebody else started it
+    assert twin.ask("/clock")["world"] == twin.world
     assert not (tmp_path / ".maint").exists()
 
 
@@ -53,12 +57,11 @@ def test_a_named_one_that_is_not_there_is_refused(
         find_twin(tmp_path)
 
 
-def test_the_recorded_one_is_used_and_left_alone(world: dict[str, Any], record: Path) -> None:
+def test_the_recorded_one_is_used(world: dict[str, Any], record: Path) -> None:
     write(record, world)
-    twin = find_twin(record.parents[1], start=False)
+    twin = find_twin(record.parents[1])
     assert twin is not None
-    twin.stop()  # somebody else started it
-    assert twin.ask("/clock")["world"] == twin.world
+    assert twin.handover.pid == world["pid"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "{", '{"pid": "x"}'])
@@ -125,7 +128,7 @@ def test_where_there_is_none_one_is_started_recorded_and_ended(tmp_path: Path) -
     assert os.getsid(process.pid) == process.pid  # a kill of the run's session does not end it
     found = find_twin(tmp_path)
     assert found is not None
-    assert (found.ours, found.world) == (False, started.world)
+    assert found.world == started.world
     started.stop()
     process.wait(10)
     started.stop()  # it is gone already
