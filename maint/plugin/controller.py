@@ -101,6 +101,7 @@ class Controller:
                 log=self.folder / "guardian.log",
             )
             lease.add(process_of("guardian", self.guardian.pid))
+        self.verdict.unknown = "the run did not come to its end"  # until it does
         lease.keep_alive()
         journal.begin_run(self.id, window.name, phase.name, partial=self.asked.partial, report=str(self.folder))
         self.context.clock.open_at(phase.opens)
@@ -221,6 +222,7 @@ class Controller:
         if self.run:
             self.run.journal.note("probe", "www", str(tally))
             self.run.journal.end_run(self.id, self.verdict.word)
+        self.verdict.unknown = ""
 
     def _give_back_the_rest(self, run: Run) -> Outcome:
         run.settle()
@@ -258,7 +260,7 @@ class Controller:
         self.signals.restore()
         if self.run:
             self.context.clock.run_at(self.speed)
-        if self.finished:
+        if self.finished or self.run:
             for words, style in self.verdict.last_lines(self.run, Path(self.config.option.htmlpath)):
                 self.screen.line(words, style)
         held = self.verdict.held or self.verdict.unknown
