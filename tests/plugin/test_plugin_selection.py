@@ -17,7 +17,7 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ["IC-Web1", "IC-Web2", "IC-Web3", "IC-Web4", "IC-Web5"]
-NO_TESTS, USAGE = 5, 4
+NO_TESTS = 5
 
 # The steps come last by name and by place: nothing but the plugin puts them first.
 TINY = {
@@ -311,10 +311,3 @@ def test_help_is_shown_for_a_phase_too(command: Callable[..., tuple[int, str]]) 
     code, text = command("-m", "saturday-pre", "--help")
     assert code == 0, text
     assert "--no-guardian" in text
-
-
-def test_a_phase_that_does_not_exist_is_one_sentence(command: Callable[..., tuple[int, str]]) -> None:
-    code, text = command("-m", "sturday-pre")
-    assert code == USAGE, text
-    assert text.strip().splitlines()[-1].startswith("ERROR: -m: there is no phase or marker 'sturday-pre'; did you")
-    assert "Traceback" not in text

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from maint.plugin.controller import Controller
 from maint.plugin.signals import SIGNALS, Signals
 
 TWICE = """
@@ -53,6 +54,22 @@ def test_a_signal_while_it_is_quiet_interrupts_nothing() -> None:
     finally:
         signals.restore()
     assert told.wait(10), "it is heard all the same"
+
+
+def test_a_give_back_goes_on_to_its_end_and_then_the_run_stops() -> None:
+    """Broken off in the middle, the alerts' give-back would overtake the servers'."""
+    controller = Controller.__new__(Controller)
+    controller.signals = Signals(lambda: None, lambda: None)
+    controller.signals.install()
+    try:
+        teardown = controller.pytest_runtest_teardown()
+        next(teardown)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+            teardown.send(None)
+    finally:
+        controller.signals.restore()
+    assert not controller.signals.quiet.is_set()
 
 
 def test_an_ignored_signal_is_heard_too() -> None:
