@@ -16,7 +16,7 @@ from maint.processes import this_process
 from maint.run import announcer, give_back_patience, make_holder
 from maint.speed import working_speed
 from maint.systems import Systems
-from maint.window import Window, load_window
+from maint.window import load_window
 
 
 @dataclass
@@ -68,13 +68,10 @@ class Restore:
             return holder.give_back(holds, patience)
 
     def _announcer(self, systems: Systems, hold: HoldRecord) -> Announcer | None:
-        window = self._window(hold.window)
-        return announcer(self.context, systems, window, window.phase(hold.phase)) if window else None
-
-    def _window(self, name: str) -> Window | None:
-        """Return the window of a hold; without its file things are given back all the same, unannounced."""
+        """Return who speaks about a hold; without its window things are given back all the same, unannounced."""
         try:
-            return load_window(self.context.root / "windows" / f"{name}.yaml")
+            window = load_window(self.context.root / "windows" / f"{hold.window}.yaml")
+            return announcer(self.context, systems, window, window.phase(hold.phase))
         except MaintError as error:
             self.tell(f"nothing is said in Slack, since the window cannot be read: {error}")
             return None
