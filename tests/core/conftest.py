@@ -3,17 +3,30 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from maint.journal import Journal
+from maint.context import Context, open_context
+from maint.holding import Holder, Outcome, Reversible
+from maint.journal import HoldRecord, Journal
+from maint.lease import Lease, take_lease
+from maint.run import make_holder
+from maint.systems import Systems
 
 MakeJournal = Callable[..., Journal]
+ROOT = Path(__file__).parents[2]
+WINDOW = "2025-03-23-monthly"
+FAST = 20_000.0
 
 
 @pytest.fixture
@@ -102,3 +115,89 @@ def _log_as_before() -> Iterator[None]:
         if handler not in before[0]:
             handler.close()
     log.handlers[:], log.level, log.propagate = before
+
+
+@dataclass
+class Live:
+    """A run at work on the twin: its context, its lease and its clients, and what else can be done to the world."""
+
+    context: Context
+    lease: Lease
+    control: httpx.Client
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        environment, clock = self.context.environment, self.context.clock
+        self.systems = Systems(environment, clock, self.lease, stop=self.lease.stopping, tell=self.told.append)
+        self.journal = self.context.journal
+
+    def holder(self, run: str = "run-1") -> Holder:
+        """Return who takes and gives back, as a run has one."""
+        return make_holder(self.journal, self.systems, run, None)
+
+    def take(self, *actions: Reversible, step: str = "P1") -> list[HoldRecord]:
+        """Put actions in force on behalf of the run."""
+        ends = self.context.clock.now() + timedelta(hours=4)
+        return self.holder().take(actions, window=WINDOW, phase="saturday-pre", step=step, until_time=ends)
+
+    def give_back(self, seconds: float = 10.0) -> Outcome:
+        """Give back what the run holds; whatever is not ready by then is left."""
+        with self.systems.undoing():
+            patience = replace(self.systems.patience(timedelta(hours=4)), deadline=time.monotonic() + seconds)
+            return self.holder().give_back(self.journal.holds(run="run-1"), patience)
+
+    def state(self) -> dict[str, Any]:
+        """Return the world once nothing is in progress."""
+        found: dict[str, Any] = self.control.get("/state", params={"wait": 30}).json()
+        assert found["settled"], "the world does not settle"
+        return found
+
+    def reversible(self) -> Any:
+        return self.state()["reversible"]
+
+    def members(self) -> list[str]:
+        """Return who is in the pool."""
+        found: list[str] = self.reversible()["azure"]["gateway"]["pools"]["pool-www"]
+        return found
+
+    def post(self, page: str, **body: Any) -> None:
+        answer = self.control.post(page, json=body)
+        assert answer.status_code < 300, answer.text
+
+    def edit(self, resource: str, **change: Any) -> None:
+        """Make somebody else's change; it waits its turn like any other write."""
+        until = time.monotonic() + 10
+        while (answer := self.control.post("/edit", json={"resource": resource, "change": change})).status_code >= 300:
+            assert time.monotonic() < until, answer.text
+            time.sleep(0.02)
+
+    def fault(self, system: str, do: str, path: str = "", method: str | None = None, **more: Any) -> None:
+        """Let something go wrong in the twin."""
+        match = {"system": system, "path": path, **({"method": method} if method else {})}
+        self.post("/faults", match=match, do=do, **more)
+
+    def requests(self, method: str, part: str) -> list[str]:
+        """Return the paths of the requests so far of a method whose path holds `part`."""
+        found = self.control.get("/requests").json()["requests"]
+        return [r["path"] for r in found if r["method"] == method and part.lower() in r["path"].lower()]
+
+
+@pytest.fixture
+def opened(world: dict[str, Any], control: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    """Return the rehearsal on a world as new, whose hours pass in moments, with a journal of its own."""
+    for name in ("MAINT_ENV", "MAINT_JOURNAL", "MAINT_LEASE_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MAINT_TWIN", world["file"])
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    control.post("/clock", json={"speed": FAST}).raise_for_status()
+    found = open_context(ROOT)
+    quick = found.environment.model_copy(update={"poll_seconds": 0.02, "in_flight_seconds": 0.2})
+    return replace(found, environment=quick)
+
+
+@pytest.fixture
+def live(opened: Context, control: httpx.Client) -> Iterator[Live]:
+    """Yield a run at work: "run-1" of the Saturday phase, in this process."""
+    opened.journal.begin_run("run-1", WINDOW, "saturday-pre", partial=False, report="")
+    yield Live(opened, take_lease(opened.journal, "saturday-pre", "run-1"), control)
+    opened.journal.engine.dispose()
