@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from maint.context import Context, find_context, open_context, project_root
 from maint.environment import environment_name
 from maint.errors import MaintError, UsageProblem
 from maint.journal import HoldRecord
+from maint.lease import running_leases
 from maint.new_window import new_window
 from maint.plan_view import plan_phase, show_plan
 from maint.rehearse import open_rehearsal
@@ -24,6 +27,7 @@ from maint.status import Status, read_status, show_status
 from maint.window import choose_window, find_windows
 
 HELD = 3
+SAY_EVERY_SECONDS = 15.0
 
 app = typer.Typer(
     help="A maintenance window's holds, steps and rehearsals. A phase itself is run with: pytest -m PHASE",
@@ -68,7 +72,7 @@ def restore(
     if not yes and not _confirmed(len(chosen)):
         raise typer.Exit(2)
     _show_log()
-    outcome = Restore(context, _say).give_back(chosen, run)
+    outcome = Restore(context, _teller()).give_back(chosen, run)
     for hold in outcome.left:
         console.print(f"STILL HELD  {hold.title} · hold {hold.id} · {hold.why}", style="bold red")
     console.print(f"{len(outcome.reverted)} given back, {len(outcome.left)} still held.")
@@ -131,7 +135,7 @@ def plan(
         for name in names:
             show_plan(plan_phase(context, chosen, chosen.phase(name)), console)
     finally:
-        if context.twin:
+        if context.twin and not context.journal.holds() and not running_leases(context.journal):
             context.twin.stop()
 
 
@@ -158,8 +162,17 @@ def _show_log() -> None:
     log.propagate = False
 
 
-def _say(words: str) -> None:
-    log.debug("%s", words)
+def _teller() -> Callable[[str], None]:
+    """Return what tells of a wait: its first line at once, and then one every so often."""
+    said = float("-inf")
+
+    def tell(words: str) -> None:
+        nonlocal said
+        if time.monotonic() - said >= SAY_EVERY_SECONDS:
+            said = time.monotonic()
+            log.info("%s", words)
+
+    return tell
 
 
 def main() -> None:
