@@ -1,6 +1,7 @@
 """A pytest-xdist worker's part in a run: the same run, seen from another process."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from maint.errors import MaintError
 from maint.lease import Lease
 from maint.plugin import selection
 from maint.plugin.options import set_options
+from maint.plugin.signals import SIGNALS
 from maint.plugin.state import CONTEXT, RUN
 from maint.processes import this_process
 from maint.run import Run
@@ -34,6 +36,7 @@ def start_worker(config: pytest.Config) -> None:
 
 
 def _join(config: pytest.Config, context: Context, window: Window, phase: Phase, told: dict[str, str]) -> None:
+    leave_signals_to_the_controller()
     context.journal.run = told["run"]
     lease = Lease(context.journal, phase.name, told["token"])
     name = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -42,6 +45,16 @@ def _join(config: pytest.Config, context: Context, window: Window, phase: Phase,
     write_log(Path(told["log"]), context.clock, phase.opens)
     config.stash[RUN] = Run(told["run"], context, window, phase, lease, Path(told["folder"]))
     config.pluginmanager.register(_Stopper(config.stash[RUN]), "maint-stopper")
+
+
+def leave_signals_to_the_controller() -> None:
+    """Do nothing about a signal: the controller tells by the lease that the run is to stop.
+
+    Ctrl-C and a closed window reach every process of a run, and execnet interrupts a worker that is not over five
+    seconds after its controller stopped. Broken off, a give-back would be overtaken by the next one.
+    """
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: None)  # and not SIG_IGN, which a browser would inherit
 
 
 class _Stopper:

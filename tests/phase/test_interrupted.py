@@ -84,7 +84,8 @@ def test_told_to_stop(rehearsal: Rehearsal, number: signal.Signals) -> None:
     child.send_signal(number)
     ended = rehearsal.end(child)
     assert ended.code == 2, ended.text
-    assert "saturday-pre: INTERRUPTED" in ended.last_lines
+    assert f"saturday-pre: INTERRUPTED by {number.name}" in ended.last_lines
+    servers_before_alerts(ended.text)
     after = rehearsal.state()
     assert (after["reversible"], installations(after)) == (before, PATCHED)
 
@@ -96,8 +97,15 @@ def test_told_to_stop_with_workers(rehearsal: Rehearsal) -> None:
     child.send_signal(signal.SIGTERM)
     ended = rehearsal.end(child)
     assert ended.code == 2, ended.text
+    servers_before_alerts(ended.text)
     after = rehearsal.state()
     assert (after["reversible"], installations(after)) == (before, PATCHED)
+
+
+def servers_before_alerts(text: str) -> None:
+    """Expect the servers back before their alerts are on again, however many processes took part in it."""
+    back = [line for line in text.splitlines() if "given back: " in line]
+    assert ["IC-Web" in line.split("given back: ")[1][:6] for line in back] == [True] * 5 + [False] * 2, text
 
 
 def test_told_twice(rehearsal: Rehearsal) -> None:

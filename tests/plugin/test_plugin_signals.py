@@ -27,6 +27,17 @@ except KeyboardInterrupt as stopped:
     print("never reached", flush=True)
 """
 
+WORKER = """
+import os
+from maint.plugin.signals import SIGNALS
+from maint.plugin.worker import leave_signals_to_the_controller
+
+leave_signals_to_the_controller()
+for number in SIGNALS:
+    os.kill(os.getpid(), number)
+print("still giving back")
+"""
+
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_interrupts_and_tells(number: signal.Signals) -> None:
@@ -90,3 +101,10 @@ def test_the_second_signal_ends_the_process_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 3, done.stderr
     assert done.stdout == "giving back after SIGTERM\nsaid last\n"
+
+
+def test_a_worker_leaves_signals_to_the_controller() -> None:
+    """Ctrl-C reaches it too, and execnet interrupts it five seconds after its controller has stopped."""
+    done = subprocess.run([sys.executable, "-c", WORKER], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "still giving back\n"
