@@ -17,6 +17,7 @@ from rich.table import Table
 from maint.context import Context, open_context
 from maint.environment import environment_name
 from maint.errors import UsageProblem
+from maint.lease import running_leases
 from maint.status import tag
 from maint.window import PHASES, Window, choose_window
 
@@ -103,7 +104,7 @@ class Rehearsal:
 def open_rehearsal(root: Path, named: str | None, console: Console) -> Rehearsal:
     """Prepare a rehearsal: MAINT_TWIN's world as it is, else this checkout's, made new.
 
-    Raises UsageProblem in production, and where this checkout's twin still holds something.
+    Raises UsageProblem in production, and where something is held on this checkout's twin or a run is at work there.
     """
     if environment_name() == "production":
         raise UsageProblem("a rehearsal touches nothing real", where="MAINT_ENV", next="unset MAINT_ENV")
@@ -112,7 +113,8 @@ def open_rehearsal(root: Path, named: str | None, console: Console) -> Rehearsal
     if context.twin and not os.environ.get("MAINT_TWIN"):
         if context.journal.holds():
             raise UsageProblem("the last rehearsal still holds something", where=str(root), next="maint restore")
-        if not context.twin.ours:
-            context.twin.tell("/reset", {})
-            context = open_context(root)
+        if running_leases(context.journal):
+            raise UsageProblem("a run is at work on this checkout's twin", where=str(root), next="maint status")
+        context.twin.tell("/reset", {})
+        context = open_context(root)
     return Rehearsal(context, window, console)
