@@ -129,7 +129,7 @@ class Screen:
 
     def _show_live(self, moment: str, words: str) -> None:
         text = Text(f"{'':8}{moment:10}{redact(plain(words))}", "dim", no_wrap=True)
-        text.truncate(self._width - 1, overflow="ellipsis")
+        text.truncate(self._width - 3, overflow="ellipsis")  # leaves room for the ^C that a terminal echoes
         with self._writing, contextlib.suppress(OSError):
             self._wipe()
             self._console.print(text, end="")
