@@ -20,7 +20,7 @@ TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Failure:
-    """One request that failed: when by the window clock, which kind of visitor, and what was answered."""
+    """One request that failed: when by the window clock, which kind of visitor, and what was answered instead."""
 
     moment: datetime | None
     visitor: str
@@ -48,10 +48,13 @@ class Tally:
 
 
 class Probe:
-    """Asks `environment.probe.per_second` times a second, in turn as a fresh visitor and as one with a kept cookie."""
+    """Asks `environment.probe.per_second` times a second, in turn as a fresh visitor and as one with a kept cookie.
 
-    def __init__(self, environment: Environment, clock: WindowClock) -> None:
-        self._environment, self._clock = environment, clock
+    zone: times are told in the time zone of this moment.
+    """
+
+    def __init__(self, environment: Environment, clock: WindowClock, zone: datetime) -> None:
+        self._environment, self._clock, self._zone = environment, clock, zone
         self.tally = Tally()
         self._quit = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
@@ -114,6 +117,6 @@ class Probe:
 
     def _moment(self) -> datetime | None:
         try:
-            return self._clock.now()
+            return self._clock.now().astimezone(self._zone.tzinfo)
         except MaintError:
             return None

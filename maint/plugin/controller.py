@@ -53,7 +53,9 @@ class Controller:
         self.run: Run | None = None
         self.guardian: Guardian | None = None
         self.signals = Signals(self._stop, self._stop_now)
-        self.probe = Probe(context.environment, context.clock)
+        self.probe = Probe(
+            context.environment, context.clock, asked.phase.opens if asked.phase else context.clock.now()
+        )
         self.verdict = Verdict(asked)
         self.finished = self.stepping = False
         self.speed = working_speed(context, config.option.speed)
