@@ -180,7 +180,7 @@ class Controller:
         """Keep a test's warnings for the run's last lines and the report."""
         if warning_message.category is UserWarning:
             self.verdict.warn(redact(str(warning_message.message)))
-        elif not issubclass(warning_message.category, NotSaid):  # Verdict.unsaid names them all
+        elif not issubclass(warning_message.category, NotSaid):  # Verdict.all_warnings names them in one line
             at = f"{Path(warning_message.filename).name}:{warning_message.lineno}"
             self.verdict.warn(f"{warning_message.category.__name__}: {redact(str(warning_message.message))} ({at})")
 

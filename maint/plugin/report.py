@@ -80,8 +80,7 @@ class Report:
         if run is None:
             return {"warnings": verdict.warnings, "actions": [], "steps": []}
         try:
-            warnings = [*verdict.warnings, *verdict.unsaid(run)]
-            return {"warnings": warnings, "actions": action_rows(run), "steps": step_rows(run)}
+            return {"warnings": verdict.all_warnings(run), "actions": action_rows(run), "steps": step_rows(run)}
         except MaintError as error:  # the rest of the report is worth having all the same
             return {"warnings": [*verdict.warnings, str(error)], "actions": [], "steps": []}
 

@@ -97,14 +97,21 @@ class Verdict:
             lines.append(f"While it ran, {self.tally}.")
         return "\n".join(lines)
 
-    def unsaid(self, run: Run) -> list[str]:
-        """Return the messages of the page that Slack did not take, as warnings; none where the journal fails."""
+    def all_warnings(self, run: Run | None) -> list[str]:
+        """Return every warning: the tests', what Slack did not take, and lines that a whole green run did not do."""
+        if run is None:
+            return self.warnings
         try:
             records = run.journal.steps(run.window.name)
         except MaintError:
-            return []
-        failed = [s.id for s in run.phase.steps if isinstance(s, Notify) and _failed(records, s.id)]
-        return [f"Slack did not take {', '.join(failed)}; tell the people yourself"] if failed else []
+            return self.warnings
+        status = {step.id: records[step.id].status if step.id in records else step.status for step in run.phase.actions}
+        unsaid = [s.id for s in run.phase.actions if isinstance(s, Notify) and status[s.id] == "failed"]
+        undone = [step for step, word in status.items() if word in {"to do", "doing"}]
+        found = [f"Slack did not take {', '.join(unsaid)}; tell the people yourself"] if unsaid else []
+        if undone and self.word == "green" and not self.asked.partial:
+            found.append(f"{', '.join(undone)} still to do, though the whole phase ran")
+        return [*self.warnings, *found]
 
     def last_lines(self, run: Run | None, report: Path) -> Iterator[tuple[str, str]]:
         """Yield the terminal's last lines and their styles, the most important last."""
@@ -115,7 +122,7 @@ class Verdict:
             yield f"        {reason}", ""
         for crash in self.crashed:
             yield crash, "bold red"
-        for warning in [*self.warnings, *(self.unsaid(run) if run else [])]:
+        for warning in self.all_warnings(run):
             yield f"warning: {warning}", "yellow"
         if run:
             yield f"site: {self.tally}", "yellow" if self.tally and self.tally.failures else ""
@@ -131,11 +138,6 @@ class Verdict:
                 f'to give back: maint restore   ·   to keep it out: maint release {self.held[0].id} --reason "..."',
                 "bold red",
             )
-
-
-def _failed(records: object, step: str) -> bool:
-    record = records.get(step) if isinstance(records, dict) else None
-    return record is not None and record.status == "failed"
 
 
 def _shown(path: Path) -> Path:

@@ -108,7 +108,7 @@ def test_a_journal_that_fails_is_said_last(verdict: Verdict, run: Run, monkeypat
     monkeypatch.setattr(run.journal, "steps", gone)
     verdict.unknown = "the journal could not be written: disk I/O error"
     verdict.settle(1, NOTHING, None)
-    assert verdict.unsaid(run) == []
+    assert verdict.all_warnings(run) == []
     assert last(verdict, run)[-2] == "WHAT IS HELD IS NOT KNOWN: the journal could not be written: disk I/O error"
     assert last(verdict, run)[-1].endswith("look with: maint status")
     assert "WHAT IS HELD IS NOT KNOWN" in verdict.summary(run)
@@ -128,9 +128,25 @@ def test_what_visitors_saw(verdict: Verdict, run: Run) -> None:
 def test_warnings_are_told_once(verdict: Verdict, run: Run, journal: Journal) -> None:
     for _ in range(2):
         verdict.warn("the first byte took 900 ms")
+    all_done(run)
     journal.set_step(WINDOW, "P4", "failed", evidence="Slack did not take the message")
     verdict.settle(0, NOTHING, None)
     assert [line for line in last(verdict, run) if line.startswith("warning")] == [
         "warning: the first byte took 900 ms",
         "warning: Slack did not take P4; tell the people yourself",
     ]
+
+
+def test_a_line_that_nothing_did_is_told_of(verdict: Verdict, asked: Asked, run: Run, journal: Journal) -> None:
+    all_done(run)
+    journal.set_step(WINDOW, "P6", "doing")
+    verdict.settle(0, NOTHING, None)
+    assert verdict.all_warnings(run) == ["P6 still to do, though the whole phase ran"]
+    for other in (Verdict(replace(asked, partial=True)), verdict):
+        other.settle(0 if other.asked.partial else 1, NOTHING, None)
+        assert other.all_warnings(run) == [], "a part, or a red run, says so anyway"
+
+
+def all_done(run: Run) -> None:
+    for step in run.phase.actions:
+        run.journal.set_step(WINDOW, step.id, "done")
