@@ -178,7 +178,7 @@ class Drain(Reversible):
         if patched and view.installation is not None and not view.installation.ok:
             return Readiness("bad", f"{self.server}: its patching failed ({view.installation.words})")
         pending = view.reboot_pending
-        if patched and not view.assessed_since:
+        if pending or (patched and not view.assessed_since):  # Azure's word is as old as its last assessment
             pending = systems.vms.assess(self.vm, systems.patience(ASSESS)).reboot_pending
         if pending:
             return Readiness("waiting", f"{self.server} has a reboot pending")
