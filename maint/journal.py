@@ -358,7 +358,7 @@ class Journal:
 
 def now() -> str:
     """Return the machine's time as the journal writes it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _engine(url: str) -> Engine:

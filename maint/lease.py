@@ -18,6 +18,7 @@ from maint.processes import Process, boot_id, host, this_process
 
 SECONDS = 60.0
 """How long a lease lives without a heartbeat."""
+BEAT_SECONDS = 1.0
 
 WAIT_SECONDS = 3600.0
 """How long a restore that is under way is waited for."""
@@ -127,7 +128,7 @@ class Lease:
         threading.Thread(target=self._beat, name=f"lease {self.phase}", daemon=True).start()
 
     def _beat(self) -> None:
-        while not self._quit.wait(1.0):
+        while not self._quit.wait(BEAT_SECONDS):
             try:
                 record = self._prolong()
             except MaintError as error:
