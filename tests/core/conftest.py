@@ -16,12 +16,15 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from maint.context import Context, open_context
+from maint.clock import TwinClock
+from maint.context import Context
+from maint.environment import load_environment
 from maint.holding import Holder, Outcome, Reversible
-from maint.journal import HoldRecord, Journal
+from maint.journal import HoldRecord, Journal, journal_url
 from maint.lease import Lease, take_lease
 from maint.run import make_holder
 from maint.systems import Systems
+from maint.twin import Handover, Twin
 
 MakeJournal = Callable[..., Journal]
 ROOT = Path(__file__).parents[2]
@@ -124,11 +127,11 @@ class Live:
     context: Context
     lease: Lease
     control: httpx.Client
+    systems: Systems
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        environment, clock = self.context.environment, self.context.clock
-        self.systems = Systems(environment, clock, self.lease, stop=self.lease.stopping, tell=self.told.append)
+        self.systems.lease, self.systems.stop, self.systems.tell = self.lease, self.lease.stopping, self.told.append
         self.journal = self.context.journal
 
     def holder(self, run: str = "run-1") -> Holder:
@@ -182,22 +185,35 @@ class Live:
         return [r["path"] for r in found if r["method"] == method and part.lower() in r["path"].lower()]
 
 
+@pytest.fixture(scope="session")
+def rehearsal(twin: dict[str, Any]) -> Systems:
+    """Return the clients of the shared twin; they are slow to make and the same in every world."""
+    handover = Handover.model_validate(twin)
+    environment = load_environment(ROOT / "environments", handover)
+    quick = environment.model_copy(update={"poll_seconds": 0.02, "in_flight_seconds": 0.2})
+    return Systems(quick, TwinClock(Twin(handover, Path(twin["file"]))))
+
+
 @pytest.fixture
-def opened(world: dict[str, Any], control: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+def opened(
+    world: dict[str, Any], control: httpx.Client, rehearsal: Systems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Context:
     """Return the rehearsal on a world as new, whose hours pass in moments, with a journal of its own."""
     for name in ("MAINT_ENV", "MAINT_JOURNAL", "MAINT_LEASE_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MAINT_TWIN", world["file"])
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    control.post("/clock", json={"speed": FAST}).raise_for_status()
-    found = open_context(ROOT)
-    quick = found.environment.model_copy(update={"poll_seconds": 0.02, "in_flight_seconds": 0.2})
-    return replace(found, environment=quick)
+    now = control.post("/clock", json={"speed": FAST}).raise_for_status().json()
+    scope = f"rehearsal:{now['world']}"
+    journal = Journal(journal_url(scope), scope, moment=rehearsal.clock.now)
+    assert rehearsal.environment.handover is not None
+    twin = Twin(rehearsal.environment.handover, Path(world["file"]))
+    return Context(ROOT, rehearsal.environment, rehearsal.clock, journal, twin)
 
 
 @pytest.fixture
-def live(opened: Context, control: httpx.Client) -> Iterator[Live]:
+def live(opened: Context, control: httpx.Client, rehearsal: Systems) -> Iterator[Live]:
     """Yield a run at work: "run-1" of the Saturday phase, in this process."""
     opened.journal.begin_run("run-1", WINDOW, "saturday-pre", partial=False, report="")
-    yield Live(opened, take_lease(opened.journal, "saturday-pre", "run-1"), control)
+    yield Live(opened, take_lease(opened.journal, "saturday-pre", "run-1"), control, rehearsal)
     opened.journal.engine.dispose()

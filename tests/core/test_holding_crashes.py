@@ -106,8 +106,8 @@ class Play:
         actions = [KINDS[name](name) for name in names]
         self.holder.take(actions, window="w", phase="saturday-pre", step="P1", until_time=NOW)
 
-    def give_back(self) -> bool:
-        patience = Patience(time.monotonic() + 5, poll=0.01, stop=threading.Event())
+    def give_back(self, seconds: float = 0.1) -> bool:
+        patience = Patience(time.monotonic() + seconds, poll=0.01, stop=threading.Event())
         return self.holder.give_back(self.holder.journal.holds(), patience).whole
 
     def check(self) -> None:
@@ -118,7 +118,7 @@ class Play:
         assert taken <= held.keys(), "taken, and nobody knows"
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=30, deadline=None, database=None)
 @given(st.lists(deeds, min_size=1, max_size=6))
 def test_whatever_is_taken_can_be_given_back(story: list[Deed]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -128,7 +128,7 @@ def test_whatever_is_taken_can_be_given_back(story: list[Deed]) -> None:
             play.check()
         play.begin()
         play.deed = Deed((), None, None, None)
-        assert play.give_back()
+        assert play.give_back(10)
         play.world.land(all_of_it=True)
         assert play.world.live == play.normal
         assert play.holder.journal.holds() == []

@@ -190,7 +190,8 @@ def test_processes_join_and_leave(journal: Journal, living: Callable[[str], Proc
     assert len(record(journal).processes) == 2
 
 
-def test_a_heartbeat_prolongs_and_notices(journal: Journal, other: Journal) -> None:
+def test_a_heartbeat_prolongs_and_notices(journal: Journal, other: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maint.lease.BEAT_SECONDS", 0.05)
     mine = take_lease(journal, PHASE, "run-1")
     worker = Lease(other, PHASE, mine.token)
     robbed = Lease(other, PHASE, "a token of before")

@@ -65,7 +65,7 @@ class Play:
         return ended
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=30, deadline=None, database=None)
 @given(st.lists(tries, min_size=1, max_size=6))
 def test_a_step_is_started_once_for_each_judged_failure(story: list[Try]) -> None:
     with tempfile.TemporaryDirectory() as folder:
