@@ -4,12 +4,13 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup rehearse test lint format clean
+.PHONY: help setup rehearse test drill lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make rehearse   the maintenance window on the twin: nothing real is touched"
 	@echo "make test       the harness's own tests"
+	@echo "make drill      its long scenarios"
 	@echo "make lint       ruff and mypy --strict"
 	@echo "make clean      remove the virtual environment and what runs left in reports/"
 
@@ -23,7 +24,10 @@ rehearse: setup
 	@$(BIN)/maint rehearse
 
 test: setup
-	@$(BIN)/python -m pytest tests -n 2
+	@$(BIN)/python -m pytest tests -n 2 -m "not drill"
+
+drill: setup
+	@$(BIN)/python -m pytest tests -n 2 -m drill
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 
+import pytest
+
 from .conftest import OUT, Rehearsal
 from .test_saturday import GREEN, HELD, PATCHED, RED, installations, members
 
@@ -60,6 +62,7 @@ def test_released_while_the_run_waits_for_it(rehearsal: Rehearsal) -> None:
     assert sorted(set(OUT) - set(members(rehearsal.state()))) == ["IC-Web2"]
 
 
+@pytest.mark.drill
 def test_released_and_run_again(rehearsal: Rehearsal) -> None:
     rehearsal.fault("azure", "fail", "IC-Web3/installPatches")
     assert rehearsal.run().code == HELD
@@ -70,6 +73,7 @@ def test_released_and_run_again(rehearsal: Rehearsal) -> None:
     assert installations(rehearsal.state())["IC-Web3"] == ["Failed"]
 
 
+@pytest.mark.drill
 def test_told_twice_with_workers(rehearsal: Rehearsal) -> None:
     before = rehearsal.state()["reversible"]
     child = rehearsal.start("-n", "2")
@@ -94,6 +98,7 @@ def test_only_the_controller_is_killed(rehearsal: Rehearsal) -> None:
     assert (after["reversible"], installations(after)) == (before, PATCHED)
 
 
+@pytest.mark.drill
 def test_a_run_that_fails_early_names_what_an_earlier_one_holds(rehearsal: Rehearsal) -> None:
     child = rehearsal.start("--no-guardian")
     rehearsal.until_patching()
@@ -108,6 +113,7 @@ def test_a_run_that_fails_early_names_what_an_earlier_one_holds(rehearsal: Rehea
     assert rehearsal.maint("restore", "--yes").code == GREEN
 
 
+@pytest.mark.drill
 def test_slack_that_hangs_is_left_alone(rehearsal: Rehearsal) -> None:
     before = rehearsal.state()["reversible"]
     rehearsal.fault("slack", "hang")

@@ -49,7 +49,10 @@ def test_killed_and_run_again(rehearsal: Rehearsal) -> None:
     assert rehearsal.maint("status").code == 0
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param((), id="one process"), pytest.param(("-n", "2"), id="two workers", marks=pytest.mark.drill)],
+)
 def test_killed_and_restored_by_the_guardian(rehearsal: Rehearsal, options: tuple[str, ...]) -> None:
     before = rehearsal.state()["reversible"]
     child = rehearsal.start(*options)
@@ -76,7 +79,14 @@ def test_a_lead_worker_dies(rehearsal: Rehearsal) -> None:
     assert rehearsal.maint("status").code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.drill),
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.drill),
+    ],
+)
 def test_told_to_stop(rehearsal: Rehearsal, number: signal.Signals) -> None:
     before = rehearsal.state()["reversible"]
     child = rehearsal.start()

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .conftest import OUT, Ended, Rehearsal
 
 GREEN, RED, HELD, USAGE = 0, 1, 3, 4
@@ -110,6 +112,7 @@ def test_a_server_that_never_answers_stays_out(rehearsal: Rehearsal) -> None:
     assert rehearsal.maint("status").code == GREEN
 
 
+@pytest.mark.drill
 def test_the_stage_fails(rehearsal: Rehearsal) -> None:
     before = rehearsal.state()["reversible"]
     rehearsal.fault("azure-devops", "fail", "/runs", method="POST")

@@ -152,7 +152,7 @@ def test_a_kept_page_is_served_until_it_is_purged_or_old(
     assert [www.get("/").headers["cf-cache-status"] for _ in range(2)] == ["MISS", "HIT"]
     www.get("/old")
     point(cf, zone, WWW, ORIGIN)
-    control.post("/clock", json={"speed": 600})
+    control.post("/clock", json={"speed": 20})
     control.get("/state", params={"wait": 10})
     control.post("/clock", json={"speed": 1})
     assert www.get("/").headers["cf-cache-status"] == "HIT", "the record is back, the page is still there"
@@ -164,7 +164,7 @@ def test_a_kept_page_is_served_until_it_is_purged_or_old(
     assert purged.id == zone
     assert "Closed for maintenance" not in www.get("/").text
     point(cf, zone, WWW, PAGE)
-    control.post("/clock", json={"speed": 600})
+    control.post("/clock", json={"speed": 20})
     control.get("/state", params={"wait": 10})
     www.get("/")
     point(cf, zone, WWW, ORIGIN)

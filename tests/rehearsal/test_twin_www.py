@@ -77,7 +77,7 @@ def test_an_empty_pool_is_a_502(www: httpx.Client, control: httpx.Client) -> Non
 def test_a_server_that_is_patched_in_the_pool_fails_its_visitors(
     www: httpx.Client, control: httpx.Client, compute: Any
 ) -> None:
-    control.post("/clock", json={"speed": 2000})
+    control.post("/clock", json={"speed": 600})
     body = {"rebootSetting": "IfRequired", "windowsParameters": {"classificationsToInclude": ["Critical"]}}
     poller = compute.virtual_machines.begin_install_patches("rg-payments-prd", "IC-Web5", body)
     seen = []
@@ -131,15 +131,3 @@ def test_the_site_goes_wrong_when_told(www: httpx.Client, control: httpx.Client)
     assert told.json() == {"flags": {"missing_header": "x-frame-options"}}
     assert "x-frame-options" not in www.get("/").headers
     assert control.post("/edit", json={"resource": "site", "change": {"colour": "red"}}).status_code == 400
-
-
-def test_the_proxy_is_cheap(www: httpx.Client, world: dict[str, Any]) -> None:
-    def median(url: str) -> float:
-        times = []
-        for _ in range(40):
-            since = time.monotonic()
-            www.get(url)
-            times.append(time.monotonic() - since)
-        return sorted(times)[20]
-
-    assert median(f"https://{world['www']}/") - median(f"https://{world['servers']['IC-Web1']}/") < 0.02
