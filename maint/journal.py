@@ -24,7 +24,7 @@ from maint.errors import MaintError, UsageProblem
 from maint.processes import whoami
 from maint.redact import redact
 
-BUSY_SECONDS = 30.0
+BUSY_SECONDS = 10.0
 """How long to wait for another process that is writing to the same file."""
 CREATION = int.from_bytes(b"maint")
 """The lock under which a PostgreSQL journal's tables are made."""

@@ -51,6 +51,7 @@ def test_a_server_that_somebody_put_back_is_not_patched(rehearsal: Rehearsal) ->
     assert "IC-Web4" not in installations(rehearsal.state())
 
 
+@pytest.mark.drill
 def test_released_while_the_run_waits_for_it(rehearsal: Rehearsal) -> None:
     rehearsal.fault("IC-Web2", "status", status=503)
     child = rehearsal.start("--speed", "400")
@@ -87,6 +88,7 @@ def test_told_twice_with_workers(rehearsal: Rehearsal) -> None:
     assert rehearsal.state()["reversible"] == before
 
 
+@pytest.mark.drill
 def test_only_the_controller_is_killed(rehearsal: Rehearsal) -> None:
     before = rehearsal.state()["reversible"]
     child = rehearsal.start("-n", "2", "--no-guardian")

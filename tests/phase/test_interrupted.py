@@ -100,6 +100,7 @@ def test_told_to_stop(rehearsal: Rehearsal, number: signal.Signals) -> None:
     assert (after["reversible"], installations(after)) == (before, PATCHED)
 
 
+@pytest.mark.drill
 def test_told_to_stop_with_workers(rehearsal: Rehearsal) -> None:
     before = rehearsal.state()["reversible"]
     child = rehearsal.start("-n", "2")
