@@ -118,11 +118,6 @@ def test_anothers_change_that_our_drain_overwrote_is_loud(live: Live, monkeypatc
     assert live.members() == ALL
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="LostUpdate from revert_all is only logged when the server reads back healthy: the run stays green and "
-    "Slack is not told that a colleague's change is gone (holding.Holder._revert, _verify_reverted)",
-)
 def test_anothers_change_that_our_give_back_overwrote_is_loud(
     live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

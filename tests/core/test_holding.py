@@ -96,6 +96,18 @@ def test_the_intention_is_on_disk_before_the_first_write(
     assert world.live["a"] == world.live["b"] == "taken"
 
 
+def test_nobody_is_told_of_what_is_not_on_disk(holder: Holder, world: World, open_journal: MakeJournal) -> None:
+    class Reader(Told):
+        def intended(self, holds: Sequence[HoldRecord]) -> None:
+            assert open_journal().holds() == list(holds)
+            assert world.writes == []
+            super().intended(holds)
+
+    holder.observers = [reader := Reader()]
+    take(holder, Take("a"))
+    assert reader.lines == ["intended a"]
+
+
 def test_what_cannot_be_captured_is_not_taken(holder: Holder, world: World, journal: Journal) -> None:
     with pytest.raises(KeyError):
         take(holder, Take("a"), Take("no such thing"))
@@ -118,10 +130,17 @@ def test_without_an_intention_nothing_is_written(holder: Holder, world: World, o
     assert [hold.run for hold in holder.journal.holds()] == ["run-2"]
 
 
-def test_the_first_capture_wins(holder: Holder, world: World, open_journal: MakeJournal) -> None:
+def test_the_first_capture_wins(
+    holder: Holder, world: World, open_journal: MakeJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (first,) = take(holder, Take("a"))
     second = holder_of(open_journal("run-2"), world)
-    (adopted,) = take(second, Take("a"))  # "a" is taken now: captured again, that would be the normal state
+
+    def again(*_: Any) -> Captured:
+        raise AssertionError("it is taken now: captured again, that would be the normal state")
+
+    monkeypatch.setattr(Take, "capture", again)
+    (adopted,) = take(second, Take("a"))
     assert (adopted.id, adopted.captured, adopted.run) == (first.id, {"was": "normal"}, "run-2")
     assert world.writes == ["a=taken"]
     assert give_back(holder) == Outcome((), ())  # it is no more the first run's to give back

@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import sqlite3
 import stat
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -259,25 +261,23 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def read_only(tmp_path: Path) -> Iterator[Path]:
+def read_only() -> Iterator[Path]:
     """Yield a folder with a journal that this process may read and not write, root or not."""
-    Journal(f"sqlite:///{tmp_path / 'journal.db'}", "test").engine.dispose()
-    for path in tmp_path.iterdir():
+    folder = Path(tempfile.mkdtemp(prefix="maint-"))  # pytest's own may be closed to the user that root becomes here
+    Journal(f"sqlite:///{folder / 'journal.db'}", "test").engine.dispose()
+    for path in folder.iterdir():
         path.chmod(0o444)
-    closed = [parent for parent in tmp_path.parents if not parent.stat().st_mode & 0o007]  # to other users
-    modes = {parent: parent.stat().st_mode for parent in [*closed, tmp_path]}
-    for parent in modes:
-        parent.chmod(0o555)
+    folder.chmod(0o555)
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
     try:
-        yield tmp_path
+        yield folder
     finally:
         if root:
             os.seteuid(0)
-        for parent, mode in modes.items():
-            parent.chmod(mode)
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
 
 
 def test_a_journal_that_may_only_be_read(read_only: Path) -> None:
