@@ -63,6 +63,10 @@ class VendorError(MaintError):
         self.status, self.code, self.retry_after = status, code, retry_after
 
 
+class LostUpdate(VendorError):
+    """A change of a resource, ours or another's, was overwritten; what was lost is in the sentence."""
+
+
 class LeaseLost(MaintError):
     """Another run took this run's place; nothing more may be written, undo included."""
 

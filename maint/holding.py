@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Protocol, Self
 
-from maint.errors import DeadlinePassed, LeaseLost, MaintError, Stopped, VendorError
+from maint.errors import DeadlinePassed, LeaseLost, LostUpdate, MaintError, Stopped, VendorError
 from maint.journal import HoldClosed, HoldRecord, Journal, new_id, now
 from maint.waiting import Patience
 
@@ -299,29 +299,32 @@ class Holder:
         if not holds:
             return Outcome((), ())
         items = [(self.action(hold), hold.captured) for hold in holds]
-        failed = ""
+        failed, lost = "", False
         try:
             type(items[0][0]).revert_all(self.systems, items)
         except LeaseLost:
             raise
         except MaintError as error:
-            failed = str(error)
+            failed, lost = str(error), isinstance(error, LostUpdate)
             log.error("giving back failed: %s", error)  # noqa: TRY400 - one sentence for a person, no traceback
         except Exception as error:  # whatever is wrong here, the others go back
             failed = _words(error)
             log.exception("giving back failed")
         outcome = Outcome((), ())
         for hold in holds:
-            outcome += self._verify_reverted(hold, failed)
+            outcome += self._verify_reverted(hold, failed, lost=lost)
         return outcome
 
-    def _verify_reverted(self, hold: HoldRecord, failed: str) -> Outcome:
+    def _verify_reverted(self, hold: HoldRecord, failed: str, *, lost: bool) -> Outcome:
+        """Read back and record; where somebody else's change was lost on the way it stays open, so that it is loud."""
         try:
             reading = self.action(hold).state(self.systems, hold.captured)
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong here, the others go back
             return Outcome((), (self._leave(hold, failed or _words(error)),))
+        if reading.condition == "normal" and lost:
+            return Outcome((), (self._leave(hold, f"given back ({reading.words}), but {failed}"),))
         if reading.condition == "normal":
             log.info("given back: %s (%s)", hold.title, reading.words)
             return Outcome((self._move(hold, "reverted", reading.words) or hold,), ())

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from maint.errors import VendorError
+from maint.errors import LostUpdate, VendorError
 from maint.systems.azure import gateway_view
 from maint.systems.azure.documents import plain
 from maint.systems.azure.gateway_view import GatewayView, Health
 from maint.systems.azure.interfaces import Interfaces
-from maint.systems.azure.replacing import Edit, LostUpdate, Replacing
+from maint.systems.azure.replacing import Edit, Replacing
 from maint.waiting import Patience
 
 if TYPE_CHECKING:

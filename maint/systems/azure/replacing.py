@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from maint.errors import MaintError, VendorError
+from maint.errors import LostUpdate, MaintError
 from maint.systems.azure.documents import differences, plain
 from maint.waiting import Patience
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 _MOVING = frozenset({"Updating", "Creating", "Deleting"})
 _BUSY = frozenset({409, 412, 429})
 _WATCH = 0.5  # seconds between two looks while a write is on its way
-
-
-class LostUpdate(VendorError):
-    """A change of a resource, ours or another's, was overwritten; what was lost is in the sentence."""
 
 
 class _Outcome(Enum):

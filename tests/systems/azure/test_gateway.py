@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from maint.errors import DeadlinePassed, LeaseLost, Stopped, VendorError
+from maint.errors import DeadlinePassed, LeaseLost, LostUpdate, Stopped, VendorError
 from maint.systems.azure import replacing as module
 from maint.systems.azure.gateway import Gateway
 from maint.systems.azure.gateway_view import GatewayView
-from maint.systems.azure.replacing import LostUpdate
 from maint.systems.azure.session import AzureSession
 from maint.waiting import Patience
 

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from maint.actions.drain import Drain
-from maint.errors import VendorError
+from maint.errors import LostUpdate, VendorError
 from maint.systems.azure import replacing as module
 from maint.systems.azure.gateway import Gateway
 from maint.systems.azure.gateway_view import GatewayView
 from maint.systems.azure.interfaces import Interfaces
-from maint.systems.azure.replacing import LostUpdate
 from maint.systems.azure.session import AzureSession
 from maint.systems.azure.vms import VirtualMachines
 from maint.waiting import Patience
