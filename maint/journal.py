@@ -6,8 +6,6 @@ call returns. SQLite by default; PostgreSQL for a team, where `MAINT_JOURNAL` is
 
 import os
 import secrets
-import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,17 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from maint import journal_schema as schema
 from maint.errors import MaintError, UsageProblem
+from maint.journal_database import open_database, reason_of
 from maint.processes import whoami
 from maint.redact import redact
 
-BUSY_SECONDS = 10.0
-"""How long to wait for another process that is writing to the same file."""
 CREATION = int.from_bytes(b"maint")
 """The lock under which a PostgreSQL journal's tables are made."""
 
@@ -139,7 +136,7 @@ class Journal:
         self.url, self.scope, self.who = url, scope, whoami()
         self.run = ""
         self._moment = moment or (lambda: datetime.now(UTC))
-        self.engine = _engine(url)
+        self.engine = open_database(url)
         self._create()
 
     def _create(self) -> None:
@@ -161,7 +158,7 @@ class Journal:
                     )
         except (SQLAlchemyError, OSError) as error:
             raise UsageProblem(
-                f"the journal cannot be used: {_reason(error)}",
+                f"the journal cannot be used: {reason_of(error)}",
                 where=shown,
                 next="set MAINT_JOURNAL to a file or database that can be written",
             ) from error
@@ -183,7 +180,7 @@ class Journal:
             raise
         except DBAPIError as error:
             raise MaintError(
-                f"the journal could not be read or written: {_reason(error)}",
+                f"the journal could not be read or written: {reason_of(error)}",
                 where=self.engine.url.render_as_string(hide_password=True),
                 next="maint status",
             ) from error
@@ -359,54 +356,3 @@ class Journal:
 def now() -> str:
     """Return the machine's time as the journal writes it."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def _engine(url: str) -> Engine:
-    try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, pool_pre_ping=True)
-        if parsed.database:
-            path = Path(parsed.database)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
-    except (SQLAlchemyError, OSError, ImportError) as error:
-        raise UsageProblem(
-            f"the journal cannot be opened: {_reason(error)}",
-            where="MAINT_JOURNAL" if os.environ.get("MAINT_JOURNAL") else url,
-            next="set MAINT_JOURNAL to a file, or to an SQLAlchemy URL such as postgresql+psycopg://...",
-        ) from error
-    event.listen(engine, "connect", _durable)
-    event.listen(engine, "begin", _immediate)
-    return engine
-
-
-def _reason(error: Exception) -> str:
-    """Return what a driver said, as one line."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
-
-
-def _durable(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by _immediate, not by the driver
-    _switch_to_wal(connection)
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _switch_to_wal(connection: Any) -> None:
-    """Switch, which a new file needs once; unlike any other statement it does not wait for others by itself."""
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.02)
-        else:
-            return
-
-
-def _immediate(connection: Connection) -> None:
-    # A deferred transaction that reads first may fail to become a writer; this one waits its turn instead.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -57,7 +57,10 @@ class Rehearsal:
 
     def _phase(self, phase: str) -> int:
         command = [sys.executable, "-m", "pytest", "-m", phase, "--window", str(self.window.path)]
-        return subprocess.run(command, cwd=self.context.root, check=False).returncode  # noqa: S603 - our own command
+        twin = {"MAINT_TWIN": str(self.context.twin.path)} if self.context.twin else {}
+        # Named, so that no phase ends the twin that the rehearsal still looks at.
+        child = subprocess.run(command, cwd=self.context.root, env={**os.environ, **twin}, check=False)  # noqa: S603
+        return child.returncode
 
     def _world(self) -> dict[str, Any]:
         if self.context.twin is None:
