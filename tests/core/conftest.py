@@ -26,10 +26,21 @@ from maint.run import make_holder
 from maint.systems import Systems
 from maint.twin import Handover, Twin
 
+from .fakes import World
+from .holders import NAMES, Told, holder_of
+
 MakeJournal = Callable[..., Journal]
 ROOT = Path(__file__).parents[2]
 WINDOW = "2025-03-23-monthly"
 FAST = 20_000.0
+# It ends with the pipe that only the tests hold, so that nothing is left behind when they are killed.
+SERVER = """
+postgres -D "$0" -F -h "" -k "$1" >"$1/log" 2>&1 &
+read _
+kill -QUIT $!
+wait
+rm -rf "$1"
+"""
 
 
 @pytest.fixture
@@ -83,7 +94,7 @@ def _new_schema(server: str) -> str:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Yield the URL of an empty PostgreSQL database on this machine, reached by a socket only."""
-    if not shutil.which("initdb") or not shutil.which("pg_ctl"):
+    if not shutil.which("initdb") or not shutil.which("postgres"):
         pytest.skip("no PostgreSQL server is installed here")
     folder = Path(tempfile.mkdtemp(prefix="maint-pg-"))  # a socket's path has a hundred characters at most
     # PostgreSQL refuses to run as root.
@@ -100,12 +111,28 @@ def postgres() -> Iterator[str]:
 
     data = str(folder / "data")
     call("initdb", "-D", data, "-U", "maint", "-A", "trust", "--no-sync", "-E", "UTF8")
-    call("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", f"-F -h '' -k {folder}", "start")
+    server = subprocess.Popen(
+        ["/bin/sh", "-c", SERVER, data, folder],
+        cwd=folder, stdin=subprocess.PIPE, user=user, group=user, extra_groups=[] if user else None,
+    )  # fmt: skip
+    url = f"postgresql://maint@/postgres?host={folder}"
     try:
-        yield f"postgresql+psycopg://maint@/postgres?host={folder}"
+        _wait_for_server(url, folder / "log")
+        yield url.replace("postgresql://", "postgresql+psycopg://")
     finally:
-        call("pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+        server.communicate()
+
+
+def _wait_for_server(url: str, log: Path) -> None:
+    until = time.monotonic() + 20
+    while True:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+        else:
+            return
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +145,24 @@ def _log_as_before() -> Iterator[None]:
         if handler not in before[0]:
             handler.close()
     log.handlers[:], log.level, log.propagate = before
+
+
+@pytest.fixture
+def things() -> World:
+    """Return a small world of which things can be taken."""
+    return World(dict.fromkeys(NAMES, "normal"))
+
+
+@pytest.fixture
+def told() -> Told:
+    """Return an observer that remembers what it was told."""
+    return Told()
+
+
+@pytest.fixture
+def holder(journal: Journal, things: World, told: Told) -> Holder:
+    """Return who takes things and gives them back on behalf of a run, and tells the observer."""
+    return holder_of(journal, things, observers=[told])
 
 
 @dataclass
