@@ -1,5 +1,6 @@
 """What a process that is gone may have sent, and what a person releases meanwhile."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -14,12 +15,12 @@ from .fakes import Crash, Take, TakeTogether, World, nothing, once, refuse
 from .holders import WAITING, Told, give_back, holder_of, names_of, soon, take
 
 
-def crash_with_a_late_write(holder: Holder, things: World, seconds: float) -> None:
-    """Die right after a write was sent, which takes effect so many seconds later."""
+def crash_with_a_late_write(holder: Holder, things: World) -> None:
+    """Die right after a write was sent, which takes effect when it is let land."""
 
     def die(words: str) -> None:
         name, _, value = words.partition("=")
-        things.late.append((time.monotonic() + seconds, {name: value}))
+        things.late.append((math.inf, {name: value}))
         raise Crash
 
     things.before = die
@@ -28,18 +29,26 @@ def crash_with_a_late_write(holder: Holder, things: World, seconds: float) -> No
     things.before = nothing
 
 
+def give_back_while_it_lands(successor: Holder, things: World) -> None:
+    """Give everything back; what is still on its way lands while that is waited for."""
+    told: list[str] = []
+
+    def lands(line: str) -> None:
+        told.append(line)
+        things.land(all_of_it=True)
+
+    assert things.read("a") == "normal"  # one look would call it untouched
+    assert successor.give_back(successor.journal.holds(), soon(tell=lands)).whole
+    assert "what was begun there may still take effect" in told[0]
+    assert things.live["a"] == "normal"
+    assert things.writes[-1] == "a=normal"
+
+
 def test_a_write_that_lands_after_the_crash_is_given_back_too(
     holder: Holder, things: World, open_journal: MakeJournal
 ) -> None:
-    crash_with_a_late_write(holder, things, 0.1)
-    successor = holder_of(open_journal("run-2"), things, in_flight=0.3)
-    assert things.read("a") == "normal"  # one look would call it untouched
-    told: list[str] = []
-    assert successor.give_back(successor.journal.holds(), soon(tell=told.append)).whole
-    assert things.writes == ["a=normal"]
-    assert "what was begun there may still take effect" in told[0]
-    things.land(all_of_it=True)
-    assert things.live["a"] == "normal"
+    crash_with_a_late_write(holder, things)
+    give_back_while_it_lands(holder_of(open_journal("run-2"), things, in_flight=60), things)
 
 
 def test_a_write_that_lands_after_the_crash_of_an_adopter_too(
@@ -49,15 +58,13 @@ def test_a_write_that_lands_after_the_crash_of_an_adopter_too(
     things.reading = refuse("a")
     assert [hold.state for hold in give_back(holder).left] == ["stuck"]  # given back, and nobody could see it
     things.reading = nothing
-    crash_with_a_late_write(holder_of(open_journal("run-2"), things), things, 0.1)
-    successor = holder_of(open_journal("run-3"), things, in_flight=0.3)
-    assert successor.give_back(successor.journal.holds(), soon()).whole
-    things.land(all_of_it=True)
-    assert things.live["a"] == "normal"
+    crash_with_a_late_write(holder_of(open_journal("run-2"), things), things)
+    give_back_while_it_lands(holder_of(open_journal("run-3"), things, in_flight=60), things)
 
 
 def test_a_write_that_has_landed_is_not_waited_for(holder: Holder, things: World, open_journal: MakeJournal) -> None:
-    crash_with_a_late_write(holder, things, -1)
+    crash_with_a_late_write(holder, things)
+    things.land(all_of_it=True)
     successor = holder_of(open_journal("run-2"), things, in_flight=60)
     assert successor.give_back(successor.journal.holds(), soon(0)).whole
 
