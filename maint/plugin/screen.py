@@ -3,10 +3,11 @@
 import contextlib
 import logging
 import os
+import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -77,9 +78,17 @@ class Screen:
         if self._thread:
             self._thread.join(5)
         self._catch_up()
-        with self._writing, contextlib.suppress(OSError):
+        with self._writing, self._after_pytest(), contextlib.suppress(OSError):
             self._wipe()
             self._file.flush()
+
+    @contextlib.contextmanager
+    def _after_pytest(self) -> Iterator[None]:
+        """Let what pytest has printed come first: into a file or a pipe it is kept back, and would follow."""
+        with contextlib.suppress(OSError, ValueError):
+            if sys.__stdout__:
+                sys.__stdout__.flush()
+        yield
 
     def line(self, words: str, style: str = "", *, moment: str = "", outcome: tuple[str, str] = ("", "")) -> None:
         """Print one line for good, to the right of outcome and time where it has one."""
@@ -96,7 +105,11 @@ class Screen:
             )
             words = "\n".join(lines)[margin:]
         text = Text.assemble((f"{outcome[0]:8}", outcome[1]), (f"{moment:10}", "dim")) if margin else Text()
-        with self._writing, contextlib.suppress(OSError):  # a terminal that is gone never stops the work
+        with (
+            self._writing,
+            self._after_pytest(),
+            contextlib.suppress(OSError),
+        ):  # a terminal that is gone never stops the work
             self._wipe()
             self._console.print(text.append(words, style))
             self._file.flush()
@@ -130,7 +143,7 @@ class Screen:
     def _show_live(self, moment: str, words: str) -> None:
         text = Text(f"{'':8}{moment:10}{redact(plain(words))}", "dim", no_wrap=True)
         text.truncate(self._width - 3, overflow="ellipsis")  # leaves room for the ^C that a terminal echoes
-        with self._writing, contextlib.suppress(OSError):
+        with self._writing, self._after_pytest(), contextlib.suppress(OSError):
             self._wipe()
             self._console.print(text, end="")
             self._file.flush()

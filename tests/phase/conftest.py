@@ -59,6 +59,7 @@ class Rehearsal:
     def end(self, child: "subprocess.Popen[str]") -> Ended:
         """Wait for a started command's end, at most 100 seconds."""
         text, _ = child.communicate(timeout=100)
+        self.control.post("/clock", json={"speed": 1})  # until the next command: the hours are not used up meanwhile
         return Ended(child.returncode, text)
 
     def maint(self, *arguments: str) -> Ended:

@@ -133,7 +133,7 @@ def test_told_twice(rehearsal: Rehearsal) -> None:
 
 
 def test_a_second_operator_is_told_who(rehearsal: Rehearsal) -> None:
-    child = rehearsal.start()
+    child = rehearsal.start("--speed", "200")
     rehearsal.until_patching()
     second = rehearsal.run()
     assert second.code == 4, second.text

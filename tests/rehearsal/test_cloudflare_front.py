@@ -126,7 +126,7 @@ def test_it_refuses_what_cloudflare_refuses(cf: Cloudflare, zone: str, sdk: Call
 def test_the_records_decide_what_www_serves(
     cf: Cloudflare, zone: str, www: httpx.Client, control: httpx.Client
 ) -> None:
-    control.post("/clock", json={"speed": 20})
+    control.post("/clock", json={"speed": 5})
     assert "Closed for maintenance" not in www.get("/").text
     point(cf, zone, WWW, PAGE)
     assert "Closed for maintenance" not in www.get("/").text, "the edge follows some seconds later"
