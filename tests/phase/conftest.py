@@ -72,7 +72,9 @@ class Rehearsal:
 
     def state(self) -> dict[str, Any]:
         """Return the world once nothing is in progress."""
+        self.control.post("/clock", json={"speed": float(SPEED)})
         found: dict[str, Any] = self.control.get("/state", params={"wait": 30}).json()
+        self.control.post("/clock", json={"speed": 1})
         assert found["settled"], "the world does not settle"
         return found
 
